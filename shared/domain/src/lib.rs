@@ -1,0 +1,9 @@
+//! What Ritmo exists for: when, whether, once, and why a message goes out.
+//!
+//! Everything here is pure and synchronous: no I/O, no clock, no randomness, no AWS crate. A
+//! decision takes data and returns data; `engine` performs it.
+
+pub mod content;
+pub mod ids;
+pub mod sequence;
+pub mod time;

@@ -5,5 +5,6 @@
 
 pub mod content;
 pub mod ids;
+pub mod message;
 pub mod sequence;
 pub mod time;

@@ -3,8 +3,13 @@
 //! Everything here is pure and synchronous: no I/O, no clock, no randomness, no AWS crate. A
 //! decision takes data and returns data; `engine` performs it.
 
+pub mod account;
+pub mod contact;
 pub mod content;
+pub mod enrollment;
 pub mod ids;
 pub mod message;
+pub mod sender;
 pub mod sequence;
+pub mod signal;
 pub mod time;

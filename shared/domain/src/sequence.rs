@@ -118,8 +118,8 @@ pub enum OnFailure {
     Stop,
 }
 
-/// What a step says. `type` decides which of the other fields may and must stand beside it;
-/// [`Content::kind`] gives the checked form.
+/// What a step says. `type` decides which of the other fields may and must stand beside it:
+/// [`crate::publish`] checks that.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Content {
@@ -151,6 +151,23 @@ pub struct Content {
     pub list: Option<serde_json::Value>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub bot_id: Option<String>,
+}
+
+impl Content {
+    /// The template that a `whatsapp_template` content always sends.
+    pub fn whatsapp_template(&self) -> Option<WhatsappTemplate> {
+        if self.type_ != ContentType::WhatsappTemplate {
+            return None;
+        }
+        let buttons = self.buttons.clone().map(serde_json::from_value).transpose().ok()?;
+        Some(WhatsappTemplate {
+            name: self.name.clone()?,
+            language: self.language.clone()?,
+            body: self.body.clone().unwrap_or_default(),
+            header: self.header.clone(),
+            buttons: buttons.unwrap_or_default(),
+        })
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]

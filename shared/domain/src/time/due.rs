@@ -80,3 +80,9 @@ pub enum Due {
 pub fn due(_input: &DueInput<'_>, _calendar: &Calendar, _now: Timestamp) -> Due {
     Due::NeverAllowed
 }
+pub fn next_allowed(_c: &Calendar, _w: Option<&AllowedHours>, _b: bool, _f: Timestamp) -> Option<Timestamp> {
+    None
+}
+pub fn allowed_until(_c: &Calendar, _w: Option<&AllowedHours>, _b: bool, _f: Timestamp) -> Option<Timestamp> {
+    None
+}

@@ -1,0 +1,216 @@
+//! What people and events do to a run: pause, resume, skip, send now, finish.
+//!
+//! Each function returns the changed enrollment, or `None` when there is nothing to change. While a
+//! send is in flight the change is left as an intent, except finishing, which takes effect at once
+//! and leaves the lease for the send to be recorded.
+
+use super::schedule::Planning;
+use super::types::{Enrollment, HappeningCode, Intent, Outcome, ParkReason, State, StepReason, StepStatus};
+use crate::time::Timestamp;
+
+/// How a paused run goes on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ResumeMode {
+    /// The due stays; if it has passed, TIME.md section 3 applies.
+    KeepSchedule,
+    /// The wait starts again, counted from the resume.
+    RestartWait,
+}
+
+impl Enrollment {
+    fn changed(&self) -> Self {
+        let mut next = self.clone();
+        next.rev += 1;
+        next
+    }
+
+    /// Leaves an intent beside the lease: `rev` moves, the generation does not.
+    fn intend(&self, intent: Intent) -> Option<Self> {
+        if self.intents.last() == Some(&intent) {
+            return None;
+        }
+        let mut next = self.changed();
+        next.body.intents.push(intent);
+        Some(next)
+    }
+
+    /// Whether the run counts as paused: now, or as soon as the send in flight is settled.
+    pub fn is_paused(&self) -> bool {
+        let last = self.intents.iter().rev().find(|i| !matches!(i, Intent::Skip | Intent::SendNow));
+        match last {
+            Some(Intent::Pause) => true,
+            Some(_) => false,
+            None => self.state == State::Paused,
+        }
+    }
+
+    pub fn paused(&self, now: Timestamp) -> Option<Self> {
+        if self.state.is_finished() || self.is_paused() {
+            return None;
+        }
+        if self.state == State::Sending {
+            return self.intend(Intent::Pause);
+        }
+        let mut next = self.changed();
+        next.pause_now(now);
+        next.next_generation();
+        Some(next)
+    }
+
+    pub fn resumed(&self, mode: ResumeMode, planning: &Planning<'_>, now: Timestamp) -> Option<Self> {
+        match self.state {
+            State::Sending if self.is_paused() => self.intend(match mode {
+                ResumeMode::KeepSchedule => Intent::ResumeKeepSchedule,
+                ResumeMode::RestartWait => Intent::ResumeRestartWait,
+            }),
+            State::Paused | State::Parked(_) => {
+                let mut next = self.changed();
+                next.resume_now(mode, planning, now);
+                next.next_generation();
+                Some(next)
+            }
+            State::Waiting | State::Sending | State::Finished(_) => None,
+        }
+    }
+
+    /// Back to waiting after the reason for parking is gone; `None` if it is parked for another.
+    pub fn unparked(&self, reason: ParkReason, planning: &Planning<'_>, now: Timestamp) -> Option<Self> {
+        (self.state == State::Parked(reason)).then(|| self.resumed(ResumeMode::KeepSchedule, planning, now)).flatten()
+    }
+
+    pub fn skipped(&self, planning: &Planning<'_>, now: Timestamp) -> Option<Self> {
+        match self.state {
+            State::Sending => self.intend(Intent::Skip),
+            State::Finished(_) => None,
+            State::Waiting | State::Paused | State::Parked(_) => {
+                let mut next = self.changed();
+                next.skip_now(planning, now);
+                next.next_generation();
+                Some(next)
+            }
+        }
+    }
+
+    pub fn sent_now(&self, now: Timestamp) -> Option<Self> {
+        match self.state {
+            State::Sending => self.intend(Intent::SendNow),
+            State::Finished(_) => None,
+            State::Waiting | State::Paused | State::Parked(_) => {
+                let mut next = self.changed();
+                next.due_now(now);
+                next.next_generation();
+                Some(next)
+            }
+        }
+    }
+
+    /// Ends the run at once. A send that is in flight keeps its lease, so that it is recorded.
+    pub fn finished(&self, outcome: Outcome, detail: Option<String>, now: Timestamp) -> Option<Self> {
+        if self.state.is_finished() {
+            return None;
+        }
+        let mut next = self.changed();
+        next.end(outcome, detail, now);
+        next.next_generation();
+        Some(next)
+    }
+
+    /// The contact wrote: the last step that reached them counts as answered, and the run ends if
+    /// its exit rule says so.
+    pub fn replied(&self, at: Timestamp, ends: Option<Outcome>, now: Timestamp) -> Option<Self> {
+        let mut next = self.clone();
+        let answered =
+            next.body.records.iter_mut().rev().find(|r| r.possibly_sent() && r.sent_at.is_some_and(|sent| sent <= at));
+        if let Some(record) = answered
+            && record.status != StepStatus::Replied
+        {
+            record.status = StepStatus::Replied;
+            record.replied_at = Some(at);
+        }
+        if let Some(outcome) = ends
+            && !next.state.is_finished()
+        {
+            next.end(outcome, None, now);
+            next.next_generation();
+        }
+        (next != *self).then(|| {
+            next.rev += 1;
+            next
+        })
+    }
+
+    /// Makes planned sends stale without changing anything else: something that they were planned
+    /// on (a suppression) has changed.
+    pub fn replanned(&self, now: Timestamp) -> Option<Self> {
+        (self.state == State::Waiting).then(|| {
+            let mut next = self.changed();
+            next.happened(now, HappeningCode::Replanned, None);
+            next.next_generation();
+            next
+        })
+    }
+
+    /// The wake moved under the same generation: the sweep's push-back is its own write.
+    pub(crate) fn apply_intents(&mut self, planning: &Planning<'_>, accepted: bool, now: Timestamp) {
+        for intent in std::mem::take(&mut self.body.intents) {
+            if self.state.is_finished() {
+                return;
+            }
+            match intent {
+                Intent::Pause => self.pause_now(now),
+                Intent::ResumeKeepSchedule if self.state == State::Paused => {
+                    self.resume_now(ResumeMode::KeepSchedule, planning, now);
+                }
+                Intent::ResumeRestartWait if self.state == State::Paused => {
+                    self.resume_now(ResumeMode::RestartWait, planning, now);
+                }
+                // Asked of the step in flight: moot once that was accepted.
+                Intent::Skip if !accepted => self.skip_now(planning, now),
+                Intent::SendNow if !accepted => self.due_now(now),
+                _ => {}
+            }
+        }
+    }
+
+    fn pause_now(&mut self, now: Timestamp) {
+        self.state = State::Paused;
+        self.wake = None;
+        self.happened(now, HappeningCode::Paused, None);
+    }
+
+    fn resume_now(&mut self, mode: ResumeMode, planning: &Planning<'_>, now: Timestamp) {
+        self.happened(now, HappeningCode::Resumed, None);
+        self.state = State::Waiting;
+        match (mode, self.due) {
+            (ResumeMode::KeepSchedule, Some(due)) => self.wake = Some(due),
+            (ResumeMode::KeepSchedule, None) => self.schedule(planning, now),
+            (ResumeMode::RestartWait, _) => {
+                self.previous = now;
+                self.caught_up = false;
+                self.schedule(planning, now);
+            }
+        }
+    }
+
+    fn skip_now(&mut self, planning: &Planning<'_>, now: Timestamp) {
+        let paused = self.state == State::Paused;
+        if let Some(step) = planning.step(self.step) {
+            self.pass_over(&step.key, StepStatus::Skipped, StepReason::SkippedByUser, now);
+        }
+        self.schedule(planning, now);
+        // Skipping a step of a paused run leaves it paused, before the next step.
+        if paused && self.state == State::Waiting {
+            self.state = State::Paused;
+            self.wake = None;
+        }
+    }
+
+    fn due_now(&mut self, now: Timestamp) {
+        self.happened(now, HappeningCode::SendNow, None);
+        self.state = State::Waiting;
+        self.send_now = true;
+        self.caught_up = true;
+        self.due = Some(now);
+        self.wake = Some(now);
+    }
+}

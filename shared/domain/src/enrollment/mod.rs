@@ -1,0 +1,31 @@
+//! A contact's run through a sequence, as a state machine whose every decision is a pure function
+//! that takes the stored state and returns the next one.
+//!
+//! - [`enroll`](enroll::enroll): may this contact begin?
+//! - [`plan`](plan::plan): a timer fired; what now?
+//! - [`settle`](settle::settle), [`status`](status::status): what a send came to.
+//! - [`control`]: pause, resume, skip, send now, finish.
+//! - [`schedule`]: when the next step is due.
+//! - [`view`]: steps and timeline for people.
+//!
+//! **Invariant:** every change bumps `rev`; everything that changes what happens next also bumps
+//! `generation`. While `Sending`, only settling and resolving change state, step, lease or token:
+//! the others leave an [`Intent`].
+
+pub mod control;
+pub mod enroll;
+pub mod plan;
+mod schedule;
+pub mod settle;
+pub mod status;
+mod types;
+pub mod view;
+
+pub use schedule::{Planning, target_dates};
+pub use types::{
+    Attempt, AttemptResult, Enrollment, Entered, Happening, HappeningCode, Intent, Lease, MessageForm, Outcome,
+    ParkReason, PlannedSend, Source, SourceType, State, StepReason, StepRecord, StepStatus,
+};
+
+#[cfg(test)]
+mod tests;

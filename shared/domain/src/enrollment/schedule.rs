@@ -1,0 +1,168 @@
+//! When the next step is due: the one place that moves an enrollment on to a step.
+
+use std::collections::BTreeMap;
+
+use super::types::{
+    Enrollment, Happening, HappeningCode, Outcome, ParkReason, State, StepReason, StepRecord, StepStatus,
+};
+use crate::sequence::{Sequence, Step};
+use crate::time::{Anchor, Calendar, Due, DueInput, Timestamp, due};
+
+/// What scheduling depends on besides the enrollment: the version, the calendar in force, and the
+/// target's dates that its waits name.
+#[derive(Debug, Clone)]
+pub struct Planning<'a> {
+    pub sequence: &'a Sequence,
+    pub calendar: &'a Calendar,
+    pub target_dates: &'a BTreeMap<String, String>,
+}
+
+/// The target's fields that any wait of the sequence names.
+pub fn target_dates(
+    sequence: &Sequence,
+    attributes: Option<&BTreeMap<String, serde_json::Value>>,
+) -> BTreeMap<String, String> {
+    let mut dates = BTreeMap::new();
+    for step in &sequence.steps {
+        if let Anchor::Before(name) | Anchor::After(name) = step.wait.anchor() {
+            if let Some(value) = attributes.and_then(|a| a.get(name)).and_then(|v| v.as_str()) {
+                dates.insert(name.to_owned(), value.to_owned());
+            }
+        }
+    }
+    dates
+}
+
+impl Planning<'_> {
+    pub fn step(&self, index: u32) -> Option<&Step> {
+        self.sequence.steps.get(index as usize)
+    }
+
+    /// TIME.md for the enrollment's current step, seen from `now`.
+    pub fn due(&self, e: &Enrollment, step: &Step, now: Timestamp) -> Due {
+        let target_date = match step.wait.anchor() {
+            Anchor::Previous => None,
+            Anchor::Before(name) | Anchor::After(name) => self.target_dates.get(name).map(String::as_str),
+        };
+        due(
+            &DueInput {
+                previous: e.previous,
+                wait: &step.wait,
+                at: step.at,
+                window: step.window.as_ref(),
+                target_date,
+                skip_if_late: step.skip_if_late,
+                spread_seed: e.id.spread_seed() ^ u64::from(e.step),
+                caught_up: e.caught_up,
+            },
+            self.calendar,
+            now,
+        )
+    }
+}
+
+impl Enrollment {
+    /// The record of a step, made when missing.
+    pub(crate) fn record(&mut self, key: &str) -> &mut StepRecord {
+        let at = self.body.records.iter().position(|r| r.key == key).unwrap_or_else(|| {
+            self.body.records.push(StepRecord::new(key));
+            self.body.records.len() - 1
+        });
+        &mut self.body.records[at]
+    }
+
+    pub(crate) fn happened(&mut self, at: Timestamp, code: HappeningCode, detail: Option<String>) {
+        /// Enough for people; the latest matter most.
+        const KEPT: usize = 12;
+        let step = Some(self.step);
+        if self.body.happenings.len() == KEPT {
+            self.body.happenings.remove(0);
+        }
+        self.body.happenings.push(Happening { at, code, step, detail });
+    }
+
+    /// Everything that changes what happens next does this once.
+    pub(crate) fn next_generation(&mut self) {
+        self.generation = self.generation.wrapping_add(1);
+        self.swept = 0;
+    }
+
+    /// Moves on to the next step that can be due, from `self.step` on, and sets state, due and
+    /// wake. Steps whose time has passed are skipped on the way; after the last the run completes.
+    /// Does not bump the generation: the caller does, once.
+    pub(crate) fn schedule(&mut self, planning: &Planning<'_>, now: Timestamp) {
+        loop {
+            let Some(step) = planning.step(self.step) else {
+                return self.end(Outcome::Completed, None, now);
+            };
+            if self.body.records.iter().any(|r| r.key == step.key && r.possibly_sent()) {
+                self.advance(self.previous);
+                continue;
+            }
+            match planning.due(self, step, now) {
+                Due::At(planned) => {
+                    let record = self.record(&step.key);
+                    record.status = StepStatus::Scheduled;
+                    record.reason = None;
+                    record.planned_at = Some(planned.at);
+                    record.adjustments = planned.adjustments;
+                    self.state = State::Waiting;
+                    self.due = Some(planned.at);
+                    self.wake = Some(planned.at);
+                    self.caught_up |= planned.caught_up;
+                    return;
+                }
+                Due::Past { .. } => self.pass_over(&step.key, StepStatus::Skipped, StepReason::Past, now),
+                Due::TooLate { .. } => self.give_up_late(&step.key, now),
+                Due::TargetDateMissing => return self.park(ParkReason::TargetDateMissing, None, now),
+                Due::NeverAllowed => return self.park(ParkReason::NeverAllowed, None, now),
+            }
+        }
+    }
+
+    /// `skip_if_late` has run out: too late, or, where it was tried, the provider's fault.
+    fn give_up_late(&mut self, key: &str, now: Timestamp) {
+        if self.record(key).tries > 0 {
+            self.pass_over(key, StepStatus::Failed, StepReason::ProviderUnavailable, now);
+        } else {
+            self.pass_over(key, StepStatus::Skipped, StepReason::TooLate, now);
+        }
+    }
+
+    /// The step is decided without having gone out; the next one's wait counts from here.
+    pub(crate) fn pass_over(&mut self, key: &str, status: StepStatus, reason: StepReason, now: Timestamp) {
+        let record = self.record(key);
+        record.status = status;
+        record.reason = Some(reason);
+        record.decided_at = Some(now);
+        self.advance(now);
+    }
+
+    /// On to the next index, whose wait counts from `previous`.
+    pub(crate) fn advance(&mut self, previous: Timestamp) {
+        self.step += 1;
+        self.previous = previous;
+        self.caught_up = false;
+        self.send_now = false;
+    }
+
+    pub(crate) fn park(&mut self, reason: ParkReason, detail: Option<String>, now: Timestamp) {
+        if self.state != State::Parked(reason) {
+            let name = serde_json::to_value(reason).ok().and_then(|v| v.as_str().map(str::to_owned));
+            self.happened(now, HappeningCode::Parked, detail.or(name));
+        }
+        self.state = State::Parked(reason);
+        self.wake = None;
+    }
+
+    /// Ends the run. A send in flight keeps its lease and wake, so that it is still recorded.
+    pub(crate) fn end(&mut self, outcome: Outcome, detail: Option<String>, now: Timestamp) {
+        self.happened(now, HappeningCode::Finished, detail);
+        self.state = State::Finished(outcome);
+        self.body.intents.clear();
+        self.due = None;
+        if self.lease.is_none() {
+            self.wake = None;
+        }
+    }
+}

@@ -1,0 +1,302 @@
+//! Claiming a step for one provider call, and what that call came to.
+
+use super::schedule::Planning;
+use super::types::{
+    Attempt, AttemptResult, Enrollment, HappeningCode, Lease, MessageForm, Outcome, ParkReason, PlannedSend, State,
+    StepReason, StepStatus,
+};
+use crate::message::{DeliveryStatus, Reaction, Refusal, SendOutcome};
+use crate::sequence::OnFailure;
+use crate::time::Timestamp;
+
+/// A send whose outcome nobody knows is given this long for a status to tell.
+pub const RESOLVE_AFTER_SECONDS: i64 = 15 * 60;
+/// Passing refusals are retried this long after the first (DESIGN.md, Unknown).
+const RETRY_FOR_SECONDS: i64 = 24 * 3600;
+const FIRST_BACKOFF_SECONDS: i64 = 15;
+const MAX_BACKOFF_SECONDS: i64 = 15 * 60;
+/// Refused attempts are known not to have gone out: only the latest few are kept.
+const KEPT_ATTEMPTS: usize = 3;
+
+impl Enrollment {
+    /// Whether this planned send may claim: the guard against a second send, a send after an exit
+    /// or pause, and a plan that is no longer true.
+    pub fn may_claim(&self, generation: u32, step: u32) -> bool {
+        self.state == State::Waiting && self.generation == generation && self.step == step
+    }
+
+    /// The enrollment after a claim; the store makes the same change by one conditional update.
+    pub fn claimed(&self, lease: Lease) -> Self {
+        let mut next = self.clone();
+        next.rev += 1;
+        next.next_generation();
+        next.state = State::Sending;
+        next.lease = Some(lease);
+        next
+    }
+}
+
+impl PlannedSend {
+    /// The lease of a claim of this send made now.
+    pub fn lease(&self, token: String, now: Timestamp, seconds: i64) -> Lease {
+        Lease {
+            token,
+            generation: self.attempt().generation,
+            claimed_at: now,
+            expires_at: now.plus_seconds(seconds),
+            sender: self.sender,
+            channel: self.channel,
+            form: self.form,
+            resolve_at: None,
+            reported: None,
+        }
+    }
+}
+
+/// What the send with this token came to. `None` when the enrollment carries another claim or
+/// none: it has been settled already.
+///
+/// `has_statuses`: whether the provider will ever tell what became of an ambiguous call.
+pub fn settle(
+    e: &Enrollment,
+    token: &str,
+    outcome: &SendOutcome,
+    has_statuses: bool,
+    planning: &Planning<'_>,
+    now: Timestamp,
+) -> Option<Enrollment> {
+    let lease = e.lease.as_ref().filter(|l| l.token == token)?;
+    let reported = lease.reported.clone();
+    let mut next = e.clone();
+    next.rev += 1;
+    match (outcome, reported) {
+        // A status that came first knows more than a call without an answer.
+        (SendOutcome::Accepted { .. } | SendOutcome::Ambiguous, Some(reported)) => {
+            next.settle_reported(reported, planning, now);
+        }
+        (SendOutcome::Accepted { provider_message_id, .. }, None) => {
+            let result = AttemptResult::Accepted(DeliveryStatus::Sent);
+            next.settle_sent(result, Some(provider_message_id.clone()), planning, now);
+        }
+        (SendOutcome::Ambiguous, None) if lease.resolve_at.is_some() => return None,
+        (SendOutcome::Ambiguous, None) => next.leave_unknown(has_statuses, planning, now),
+        (SendOutcome::Refused(refusal), _) => next.settle_refused(refusal, planning, now),
+    }
+    next.next_generation();
+    Some(next)
+}
+
+/// The lease has run out and nobody will call any more: nobody knows whether it was sent.
+pub(crate) fn lapse(e: &Enrollment, has_statuses: bool, planning: &Planning<'_>, now: Timestamp) -> Enrollment {
+    let mut next = e.clone();
+    next.rev += 1;
+    next.leave_unknown(has_statuses, planning, now);
+    next.next_generation();
+    next
+}
+
+/// No status has come in time: it counts as sent, at the time of the claim, and stays flagged.
+pub(crate) fn resolve(e: &Enrollment, planning: &Planning<'_>, now: Timestamp) -> Enrollment {
+    let mut next = e.clone();
+    next.rev += 1;
+    next.settle_sent(AttemptResult::Unknown, None, planning, now);
+    next.next_generation();
+    next
+}
+
+impl Enrollment {
+    fn leave_unknown(&mut self, has_statuses: bool, planning: &Planning<'_>, now: Timestamp) {
+        let Some(lease) = self.lease.as_mut() else { return };
+        if let Some(reported) = lease.reported.clone() {
+            return self.settle_reported(reported, planning, now);
+        }
+        if !has_statuses {
+            return self.settle_sent(AttemptResult::Unknown, None, planning, now);
+        }
+        let resolve_at = lease.claimed_at.plus_seconds(RESOLVE_AFTER_SECONDS);
+        lease.resolve_at = Some(resolve_at);
+        self.wake = Some(resolve_at);
+        self.happened(now, HappeningCode::Unknown, None);
+    }
+
+    /// A status settles a send: as sent, or as the refusal that it reports.
+    pub(crate) fn settle_reported(
+        &mut self,
+        reported: super::types::Reported,
+        planning: &Planning<'_>,
+        now: Timestamp,
+    ) {
+        let id = Some(reported.provider_message_id.clone());
+        if reported.status == DeliveryStatus::Failed {
+            let refusal = reported.refusal.unwrap_or_else(|| Refusal {
+                reaction: Reaction::Recipient,
+                code: "failed".into(),
+                retry_after: None,
+            });
+            return self.settle_failed(&refusal, id, planning, now);
+        }
+        self.settle_sent(AttemptResult::Accepted(reported.status), id, planning, now);
+        self.raise_rank(reported.status, reported.at);
+    }
+
+    /// Marks the step just settled with a status that arrived before.
+    fn raise_rank(&mut self, status: DeliveryStatus, at: Timestamp) {
+        let Some(record) = self.body.records.iter_mut().rev().find(|r| r.possibly_sent()) else { return };
+        record.raise(status, at);
+    }
+
+    fn settle_sent(
+        &mut self,
+        result: AttemptResult,
+        provider_message_id: Option<String>,
+        planning: &Planning<'_>,
+        now: Timestamp,
+    ) {
+        let Some(lease) = self.lease.take() else { return };
+        let sent_at = lease.claimed_at;
+        if let Some(step) = planning.step(self.step) {
+            let record = self.record(&step.key);
+            record.attempt(&lease, result, provider_message_id);
+            record.status = StepStatus::Sent;
+            record.reason = None;
+            record.sent_at = Some(sent_at);
+        }
+        if self.state.is_finished() {
+            self.wake = None;
+            return;
+        }
+        self.advance(sent_at);
+        self.schedule(planning, now);
+        self.apply_intents(planning, true, now);
+    }
+
+    /// Accepted, then reported as failed before it was settled.
+    fn settle_failed(&mut self, refusal: &Refusal, id: Option<String>, planning: &Planning<'_>, now: Timestamp) {
+        let Some(lease) = self.lease.take() else { return };
+        if let Some(step) = planning.step(self.step) {
+            self.record(&step.key).attempt(&lease, AttemptResult::Failed(refusal.code.clone()), id);
+        }
+        self.decide_refused(refusal, lease.form, planning, now);
+    }
+
+    fn settle_refused(&mut self, refusal: &Refusal, planning: &Planning<'_>, now: Timestamp) {
+        let Some(lease) = self.lease.take() else { return };
+        if let Some(step) = planning.step(self.step) {
+            self.record(&step.key).attempt(&lease, AttemptResult::Refused(refusal.code.clone()), None);
+        }
+        self.decide_refused(refusal, lease.form, planning, now);
+    }
+
+    /// Known not to have reached the person: again later, by template, parked, or failed.
+    fn decide_refused(&mut self, refusal: &Refusal, form: MessageForm, planning: &Planning<'_>, now: Timestamp) {
+        let Some(step) = planning.step(self.step) else { return };
+        if self.state.is_finished() {
+            let record = self.record(&step.key);
+            record.status = StepStatus::Failed;
+            record.reason = Some(reason(refusal.reaction, form));
+            record.decided_at = Some(now);
+            self.wake = None;
+            return;
+        }
+        match refusal.reaction {
+            Reaction::Throttled | Reaction::Transient => {
+                let record = self.record(&step.key);
+                let first = *record.first_try.get_or_insert(now);
+                record.tries += 1;
+                let tries = record.tries;
+                if now.seconds_since(first) >= RETRY_FOR_SECONDS {
+                    self.fail(&step.key, step.on_failure, StepReason::ProviderUnavailable, planning, now);
+                } else {
+                    self.again_at(now.plus_seconds(backoff(tries, refusal.retry_after)), now, &refusal.code);
+                }
+            }
+            Reaction::OutsideWindow if form == MessageForm::Text && step.fallback_template.is_some() => {
+                self.record(&step.key).template_only = true;
+                self.again_at(now, now, &refusal.code);
+            }
+            Reaction::Sender => {
+                self.due = Some(now);
+                self.caught_up = true;
+                self.park(ParkReason::SenderSuspended, None, now);
+            }
+            Reaction::OptedOut => {
+                self.pass_over(&step.key, StepStatus::Failed, StepReason::Suppressed, now);
+                self.end(Outcome::Unsubscribed, None, now);
+            }
+            Reaction::OutsideWindow | Reaction::Recipient | Reaction::Message | Reaction::Template => {
+                self.fail(&step.key, step.on_failure, reason(refusal.reaction, form), planning, now);
+            }
+        }
+        self.apply_intents(planning, false, now);
+    }
+
+    fn again_at(&mut self, at: Timestamp, now: Timestamp, code: &str) {
+        self.state = State::Waiting;
+        self.due = Some(at);
+        self.wake = Some(at);
+        self.caught_up = true;
+        self.happened(now, HappeningCode::Retrying, Some(code.to_owned()));
+    }
+
+    /// The step fails for good; `on_failure` decides whether the run goes on.
+    pub(crate) fn fail(
+        &mut self,
+        key: &str,
+        on_failure: OnFailure,
+        reason: StepReason,
+        planning: &Planning<'_>,
+        now: Timestamp,
+    ) {
+        self.pass_over(key, StepStatus::Failed, reason, now);
+        match on_failure {
+            OnFailure::Continue => self.schedule(planning, now),
+            OnFailure::Stop => self.end(Outcome::Failed, None, now),
+        }
+    }
+}
+
+fn reason(reaction: Reaction, form: MessageForm) -> StepReason {
+    match reaction {
+        Reaction::Throttled | Reaction::Transient | Reaction::Sender => StepReason::ProviderUnavailable,
+        Reaction::Recipient => StepReason::RecipientUnreachable,
+        Reaction::Message if form == MessageForm::Text => StepReason::MessageRejected,
+        Reaction::Message | Reaction::Template => StepReason::TemplateRejected,
+        Reaction::OutsideWindow => StepReason::OutsideWindowNoTemplate,
+        Reaction::OptedOut => StepReason::Suppressed,
+    }
+}
+
+/// Seconds until the next try: doubling from 15 s to 15 min, and not before the provider allows.
+fn backoff(tries: u32, retry_after: Option<u32>) -> i64 {
+    let doubled = FIRST_BACKOFF_SECONDS << (tries.saturating_sub(1)).min(6);
+    doubled.min(MAX_BACKOFF_SECONDS).max(retry_after.map_or(0, i64::from))
+}
+
+impl super::types::StepRecord {
+    fn attempt(&mut self, lease: &Lease, result: AttemptResult, provider_message_id: Option<String>) {
+        if self.attempts.len() == KEPT_ATTEMPTS {
+            let oldest = self.attempts.iter().position(|a| matches!(a.result, AttemptResult::Refused(_))).unwrap_or(0);
+            self.attempts.remove(oldest);
+        }
+        self.attempts.push(Attempt {
+            generation: lease.generation,
+            at: lease.claimed_at,
+            sender: lease.sender,
+            channel: lease.channel,
+            form: lease.form,
+            result,
+            provider_message_id,
+        });
+    }
+
+    /// Statuses only move forward.
+    pub(crate) fn raise(&mut self, status: DeliveryStatus, at: Timestamp) {
+        let (reached, time) = match status {
+            DeliveryStatus::Sent | DeliveryStatus::Failed => return,
+            DeliveryStatus::Delivered => (StepStatus::Delivered, &mut self.delivered_at),
+            DeliveryStatus::Read => (StepStatus::Read, &mut self.read_at),
+        };
+        time.get_or_insert(at);
+        self.status = self.status.max(reached);
+    }
+}

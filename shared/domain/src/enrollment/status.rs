@@ -1,0 +1,147 @@
+//! What a provider reports about a message after it was accepted.
+
+use super::schedule::Planning;
+use super::types::{Attempt, AttemptResult, Enrollment, MessageForm, Reported, State, StepReason, StepStatus};
+use crate::ids::AttemptRef;
+use crate::message::{DeliveryStatus, Reaction, StatusUpdate};
+use crate::time::Timestamp;
+
+/// Applies a status to the attempt that it names. `None` when it changes nothing: an older rank,
+/// a repeat, or an attempt that is not kept.
+///
+/// A status takes effect in any state, a finished run too. It settles a send whose outcome was
+/// unknown. A failure reported for the latest accepted attempt reopens its step where another way
+/// is left (the template), else fails it.
+pub fn status(
+    e: &Enrollment,
+    attempt: AttemptRef,
+    update: &StatusUpdate,
+    planning: &Planning<'_>,
+    now: Timestamp,
+) -> Option<Enrollment> {
+    let mut next = e.clone();
+    if let Some(lease) = next.lease.as_mut().filter(|l| l.generation == attempt.generation) {
+        let rank = lease.reported.as_ref().map(|r| r.status);
+        if rank >= Some(update.status) {
+            return None;
+        }
+        let reported = Reported {
+            status: update.status,
+            at: update.at,
+            provider_message_id: update.provider_message_id.clone(),
+            refusal: update.refusal.clone(),
+        };
+        lease.reported = Some(reported.clone());
+        // Nobody waits for this send's answer any more: the status is the answer.
+        if lease.resolve_at.is_some() {
+            next.settle_reported(reported, planning, now);
+            next.next_generation();
+        }
+        next.rev += 1;
+        return Some(next);
+    }
+    let (at, found) =
+        next.body.records.iter().enumerate().find_map(|(i, record)| {
+            Some((i, record.attempts.iter().position(|a| a.generation == attempt.generation)?))
+        })?;
+    let changed = match update.status {
+        DeliveryStatus::Failed => next.failed_later(at, found, update, planning, now),
+        reached => next.body.records[at].reach(found, reached, update),
+    };
+    changed.then(|| {
+        next.rev += 1;
+        next
+    })
+}
+
+impl super::types::StepRecord {
+    fn reach(&mut self, attempt: usize, reached: DeliveryStatus, update: &StatusUpdate) -> bool {
+        let before = self.clone();
+        let attempt = &mut self.attempts[attempt];
+        match &mut attempt.result {
+            AttemptResult::Accepted(rank) => *rank = (*rank).max(reached),
+            // A later word beats `unknown`, and a delivery beats a failure reported by mistake.
+            AttemptResult::Unknown => attempt.result = AttemptResult::Accepted(reached),
+            AttemptResult::Failed(_) if reached > DeliveryStatus::Failed => {
+                attempt.result = AttemptResult::Accepted(reached);
+            }
+            AttemptResult::Failed(_) | AttemptResult::Refused(_) => return false,
+        }
+        attempt.provider_message_id.get_or_insert_with(|| update.provider_message_id.clone());
+        if self.sent_at.is_none() {
+            self.sent_at = Some(self.attempts.last().map_or(update.at, |a| a.at));
+        }
+        self.status = self.status.max(StepStatus::Sent);
+        self.reason = None;
+        self.raise(reached, update.at);
+        *self != before
+    }
+}
+
+impl Enrollment {
+    /// `failed` after acceptance.
+    fn failed_later(
+        &mut self,
+        at: usize,
+        attempt: usize,
+        update: &StatusUpdate,
+        planning: &Planning<'_>,
+        now: Timestamp,
+    ) -> bool {
+        let record = &mut self.body.records[at];
+        let latest = attempt + 1 == record.attempts.len();
+        let Attempt { result, form, .. } = &mut record.attempts[attempt];
+        match result {
+            AttemptResult::Accepted(DeliveryStatus::Sent) | AttemptResult::Unknown => {}
+            // Delivered is delivered; a repeat changes nothing.
+            _ => return false,
+        }
+        let refusal = update.refusal.as_ref();
+        let code = refusal.map_or_else(|| "failed".to_owned(), |r| r.code.clone());
+        *result = AttemptResult::Failed(code);
+        let form = *form;
+        if !latest || record.status > StepStatus::Sent {
+            return true;
+        }
+        let reaction = refusal.map_or(Reaction::Recipient, |r| r.reaction);
+        record.status = StepStatus::Failed;
+        record.reason = Some(match reaction {
+            Reaction::OutsideWindow => StepReason::OutsideWindowNoTemplate,
+            Reaction::Template => StepReason::TemplateRejected,
+            Reaction::Message if form == MessageForm::Text => StepReason::MessageRejected,
+            Reaction::Message => StepReason::TemplateRejected,
+            Reaction::OptedOut => StepReason::Suppressed,
+            Reaction::Throttled | Reaction::Transient | Reaction::Sender => StepReason::ProviderUnavailable,
+            Reaction::Recipient => StepReason::RecipientUnreachable,
+        });
+        record.decided_at = Some(now);
+        record.sent_at = None;
+        let key = record.key.clone();
+        self.reopen(&key, reaction, form, planning, now);
+        true
+    }
+
+    /// The step goes out by its template after all: only while the next step is unclaimed.
+    fn reopen(&mut self, key: &str, reaction: Reaction, form: MessageForm, planning: &Planning<'_>, now: Timestamp) {
+        let Some(index) = planning.sequence.steps.iter().position(|s| s.key == key) else { return };
+        let step = &planning.sequence.steps[index];
+        let another_way =
+            reaction == Reaction::OutsideWindow && form == MessageForm::Text && step.fallback_template.is_some();
+        let unclaimed = matches!(self.state, State::Waiting | State::Paused);
+        if !another_way || !unclaimed || index as u32 + 1 != self.step {
+            return;
+        }
+        let record = self.record(key);
+        record.template_only = true;
+        record.status = StepStatus::Scheduled;
+        record.reason = None;
+        record.decided_at = None;
+        self.step = index as u32;
+        self.caught_up = true;
+        self.due = Some(now);
+        if self.state == State::Waiting {
+            self.wake = Some(now);
+        }
+        self.next_generation();
+    }
+}

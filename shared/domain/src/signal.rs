@@ -1,0 +1,247 @@
+//! What happens to people from outside, the marks it leaves, and what it ends.
+
+use std::collections::BTreeMap;
+
+use rust_decimal::Decimal;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use crate::contact::{Person, TargetRef};
+use crate::enrollment::{Enrollment, Outcome};
+use crate::sequence::{Condition, EventRule, Exit, Op};
+use crate::time::Timestamp;
+
+pub const MESSAGE_RECEIVED: &str = "message.received";
+pub const CONVERSATION_RESOLVED: &str = "conversation.resolved";
+pub const UNSUBSCRIBED: &str = "contact.unsubscribed";
+
+/// An event about a contact: from `POST /v1/events`, a provider's webhook, or a payment.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Signal {
+    /// The same id never counts twice.
+    pub id: String,
+    #[serde(rename = "type")]
+    pub kind: String,
+    pub at: Timestamp,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub target: Option<TargetRef>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub conversation: Option<String>,
+    #[serde(default, skip_serializing_if = "Map::is_empty")]
+    pub data: Map<String, Value>,
+}
+
+/// The last few signals of each type, left on the contact, conversation or target *before* the
+/// enrollments are read: an enrollment still being written finds them when it is planned.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Marks(BTreeMap<String, Vec<Signal>>);
+
+impl Marks {
+    const KEPT: usize = 5;
+    /// More than this of an event's data is not kept: conditions on it are false in a race.
+    const MAX_DATA: usize = 1024;
+
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Adds a signal; `false` when this very one is there already.
+    pub fn add(&mut self, signal: &Signal) -> bool {
+        let list = self.0.entry(signal.kind.clone()).or_default();
+        if list.iter().any(|s| s.id == signal.id) {
+            return false;
+        }
+        let mut signal = signal.clone();
+        if serde_json::to_string(&signal.data).map_or(0, |s| s.len()) > Self::MAX_DATA {
+            signal.data.retain(|_, v| v.is_number() || v.is_boolean());
+        }
+        list.push(signal);
+        list.sort_by_key(|s| s.at);
+        if list.len() > Self::KEPT {
+            list.remove(0);
+        }
+        true
+    }
+
+    pub fn iter(&self) -> impl Iterator<Item = &Signal> {
+        self.0.values().flatten()
+    }
+}
+
+impl Person {
+    /// Every mark on the person, their conversations and targets.
+    pub fn marks(&self) -> impl Iterator<Item = &Signal> {
+        self.contact
+            .marks
+            .iter()
+            .chain(self.conversations.iter().flat_map(|c| c.marks.iter()))
+            .chain(self.targets.iter().flat_map(|t| t.marks.iter()))
+    }
+
+    /// The ids of the marks in the second of `since`: signals that an enrollment made now already
+    /// knows and that therefore never end it.
+    pub fn marks_at(&self, since: Timestamp) -> Vec<String> {
+        self.marks().filter(|s| s.at == since).map(|s| s.id.clone()).collect()
+    }
+
+    /// The first mark that ends this enrollment, if any.
+    pub fn ended_by_mark(&self, enrollment: &Enrollment, exit: &Exit) -> Option<(Outcome, &Signal)> {
+        self.marks().find_map(|signal| Some((ends(exit, enrollment, signal)?, signal)))
+    }
+}
+
+/// Whether a signal ends an enrollment, and as what. The one rule for signals that arrive and for
+/// marks found later.
+pub fn ends(exit: &Exit, enrollment: &Enrollment, signal: &Signal) -> Option<Outcome> {
+    if !counts(enrollment, signal) {
+        return None;
+    }
+    if signal.kind == UNSUBSCRIBED {
+        return Some(Outcome::Unsubscribed);
+    }
+    if signal.kind == MESSAGE_RECEIVED && exit.on_reply {
+        return Some(Outcome::Replied);
+    }
+    let its_conversation = enrollment.conversation.is_some() && enrollment.conversation == signal.conversation;
+    if signal.kind == CONVERSATION_RESOLVED && exit.on_resolved && its_conversation {
+        return Some(Outcome::Resolved);
+    }
+    exit.goals.iter().any(|goal| is_goal(goal, enrollment, signal)).then_some(Outcome::Goal)
+}
+
+/// A signal counts if it happened after the second in which the enrollment began, or within it
+/// when the enrollment neither began with it nor knew it.
+fn counts(enrollment: &Enrollment, signal: &Signal) -> bool {
+    let new_in_that_second = signal.at == enrollment.since && !enrollment.marks_seen.contains(&signal.id);
+    enrollment.trigger.as_ref() != Some(&signal.id) && (signal.at > enrollment.since || new_in_that_second)
+}
+
+fn is_goal(goal: &EventRule, enrollment: &Enrollment, signal: &Signal) -> bool {
+    let about_another = match (&signal.target, &enrollment.target) {
+        (Some(theirs), Some(ours)) => theirs != ours,
+        _ => false,
+    };
+    goal.event == signal.kind && !about_another && holds(&goal.conditions, signal)
+}
+
+/// Whether all conditions hold on an event.
+pub fn holds(conditions: &[Condition], signal: &Signal) -> bool {
+    conditions.iter().all(|c| condition_holds(c, signal))
+}
+
+fn condition_holds(condition: &Condition, signal: &Signal) -> bool {
+    let found = field(signal, &condition.field);
+    let Some(found) = found.filter(|v| !v.is_null()) else {
+        return match condition.op {
+            Op::Exists => condition.value == Value::Bool(false),
+            Op::Ne => true,
+            _ => false,
+        };
+    };
+    match condition.op {
+        Op::Exists => condition.value != Value::Bool(false),
+        Op::Eq => same(&found, &condition.value),
+        Op::Ne => !same(&found, &condition.value),
+        Op::In => condition.value.as_array().is_some_and(|list| list.iter().any(|v| same(&found, v))),
+        Op::Gt => compare(&found, &condition.value).is_some_and(|o| o.is_gt()),
+        Op::Gte => compare(&found, &condition.value).is_some_and(|o| o.is_ge()),
+        Op::Lt => compare(&found, &condition.value).is_some_and(|o| o.is_lt()),
+        Op::Lte => compare(&found, &condition.value).is_some_and(|o| o.is_le()),
+    }
+}
+
+fn field(signal: &Signal, path: &str) -> Option<Value> {
+    let mut parts = path.split('.');
+    let mut value = match parts.next()? {
+        "data" => Value::Object(signal.data.clone()),
+        "target" => serde_json::to_value(signal.target.as_ref()?).ok()?,
+        _ => return None,
+    };
+    for part in parts {
+        value = value.get(part)?.clone();
+    }
+    Some(value)
+}
+
+fn same(a: &Value, b: &Value) -> bool {
+    match (decimal(a), decimal(b)) {
+        (Some(a), Some(b)) => a == b,
+        _ => a == b,
+    }
+}
+
+fn compare(a: &Value, b: &Value) -> Option<std::cmp::Ordering> {
+    Some(decimal(a)?.cmp(&decimal(b)?))
+}
+
+/// A number exactly, or an amount in text: `129.90`, `129,90`, `1.299,90`, `1,299.90`.
+pub fn decimal(value: &Value) -> Option<Decimal> {
+    let text = match value {
+        Value::Number(n) => {
+            return n.to_string().parse().ok().or_else(|| Decimal::from_scientific(&n.to_string()).ok());
+        }
+        Value::String(s) => s.trim(),
+        _ => return None,
+    };
+    let last = |c| text.rfind(c);
+    let plain = match (last('.'), last(',')) {
+        (Some(dot), Some(comma)) if comma > dot => text.replace('.', "").replace(',', "."),
+        (Some(_), Some(_)) => text.replace(',', ""),
+        (None, Some(_)) => text.replace(',', "."),
+        _ => text.to_owned(),
+    };
+    plain.parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn amounts_compare_as_decimals() {
+        for (text, expected) in
+            [("129.90", "129.90"), ("129,90", "129.90"), ("1.299,90", "1299.90"), ("1,299.90", "1299.90"), ("-3", "-3")]
+        {
+            assert_eq!(decimal(&json!(text)), expected.parse().ok(), "{text}");
+        }
+        assert_eq!(decimal(&json!("abc")), None);
+        assert_eq!(decimal(&json!(0.1)), "0.1".parse().ok());
+    }
+
+    #[test]
+    fn conditions() {
+        let signal = Signal {
+            id: "e".into(),
+            kind: "charge.paid".into(),
+            at: Timestamp(0),
+            target: Some(TargetRef { kind: crate::sequence::TargetKind::Charge, id: "c1".into() }),
+            conversation: None,
+            data: json!({"amount": "129,90", "method": "pix", "nested": {"n": 5}, "nothing": null})
+                .as_object()
+                .cloned()
+                .expect("an object"),
+        };
+        let check = |field: &str, op: Op, value: Value, expected: bool| {
+            let condition = Condition { field: field.into(), op, value: value.clone() };
+            assert_eq!(condition_holds(&condition, &signal), expected, "{field} {op:?} {value}");
+        };
+        check("data.amount", Op::Gte, json!(50), true);
+        check("data.amount", Op::Lt, json!("129.91"), true);
+        check("data.amount", Op::Gt, json!(129.90), false);
+        check("data.amount", Op::Eq, json!(129.9), true);
+        check("data.method", Op::Eq, json!("pix"), true);
+        check("data.method", Op::In, json!(["boleto", "pix"]), true);
+        check("data.method", Op::Gt, json!(1), false);
+        check("data.nested.n", Op::Lte, json!(5), true);
+        check("data.missing", Op::Exists, json!(true), false);
+        check("data.missing", Op::Exists, json!(false), true);
+        check("data.nothing", Op::Exists, json!(true), false);
+        check("data.missing", Op::Ne, json!(1), true);
+        check("data.missing", Op::Eq, json!(1), false);
+        check("target.id", Op::Eq, json!("c1"), true);
+        check("elsewhere", Op::Exists, json!(true), false);
+    }
+}

@@ -1,0 +1,110 @@
+//! What workers need not read for every message: versions for ever, settings and senders for 30 s.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex};
+
+use domain::account::Account;
+use domain::ids::{SequenceId, TenantId};
+use domain::sender::Sender;
+use domain::time::Timestamp;
+use serde_json::Value;
+
+use crate::model::Version;
+use crate::ports::{Clock as _, PortResult, Ports, Secrets as _, Store as _};
+use crate::{Engine, PortError};
+
+const FRESH_SECONDS: i64 = 30;
+/// More than one account's worth of sequences; beyond it the cache starts again.
+const MAX_VERSIONS: usize = 1_000;
+
+type Aged<T> = HashMap<TenantId, (Timestamp, Arc<T>)>;
+
+#[derive(Debug, Default)]
+pub struct Cache {
+    versions: Mutex<HashMap<(TenantId, SequenceId, u32), Arc<Version>>>,
+    accounts: Mutex<Aged<Account>>,
+    senders: Mutex<Aged<Vec<Sender>>>,
+    secrets: Mutex<HashMap<(TenantId, String), (Timestamp, Arc<Value>)>>,
+}
+
+fn fresh<T: Clone>(found: Option<&(Timestamp, T)>, now: Timestamp) -> Option<T> {
+    // A clock set back makes entries look new: those count as old.
+    found.filter(|(at, _)| (0..FRESH_SECONDS).contains(&now.seconds_since(*at))).map(|(_, v)| v.clone())
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    // A panic while holding it leaves a whole map: inserts are single steps.
+    mutex.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+}
+
+impl<P: Ports> Engine<P> {
+    /// A published version; it never changes.
+    pub async fn version(&self, tenant: TenantId, id: SequenceId, number: u32) -> PortResult<Option<Arc<Version>>> {
+        let key = (tenant, id, number);
+        if let Some(found) = lock(&self.cache.versions).get(&key) {
+            return Ok(Some(found.clone()));
+        }
+        let Some(version) = self.store.version(tenant, id, number).await? else { return Ok(None) };
+        let version = Arc::new(version);
+        let mut versions = lock(&self.cache.versions);
+        if versions.len() >= MAX_VERSIONS {
+            versions.clear();
+        }
+        versions.insert(key, version.clone());
+        Ok(Some(version))
+    }
+
+    /// The account; up to 30 s old in workers.
+    pub async fn account(&self, tenant: TenantId) -> PortResult<Arc<Account>> {
+        let now = self.clock.now();
+        if self.config.cache_settings
+            && let Some(found) = fresh(lock(&self.cache.accounts).get(&tenant), now)
+        {
+            return Ok(found);
+        }
+        let account = self.store.account(tenant).await?.map(Arc::new);
+        let account = account.ok_or_else(|| PortError::Poison("no such account".into()))?;
+        if self.config.cache_settings {
+            lock(&self.cache.accounts).insert(tenant, (now, account.clone()));
+        }
+        Ok(account)
+    }
+
+    /// The account's senders; up to 30 s old in workers.
+    pub async fn senders(&self, tenant: TenantId) -> PortResult<Arc<Vec<Sender>>> {
+        let now = self.clock.now();
+        if self.config.cache_settings
+            && let Some(found) = fresh(lock(&self.cache.senders).get(&tenant), now)
+        {
+            return Ok(found);
+        }
+        let senders = Arc::new(self.store.senders(tenant).await?);
+        if self.config.cache_settings {
+            lock(&self.cache.senders).insert(tenant, (now, senders.clone()));
+        }
+        Ok(senders)
+    }
+
+    /// A sender's credentials; up to 30 s old in workers.
+    pub async fn credentials(&self, tenant: TenantId, name: &str) -> PortResult<Option<Arc<Value>>> {
+        let now = self.clock.now();
+        let key = (tenant, name.to_owned());
+        if self.config.cache_settings
+            && let Some(found) = fresh(lock(&self.cache.secrets).get(&key), now)
+        {
+            return Ok(Some(found));
+        }
+        let secret = self.secrets.secret(tenant, name).await?.map(Arc::new);
+        if let Some(secret) = secret.as_ref().filter(|_| self.config.cache_settings) {
+            lock(&self.cache.secrets).insert(key, (now, secret.clone()));
+        }
+        Ok(secret)
+    }
+
+    /// Forgets what this process holds of an account, after it changed something itself.
+    pub fn forget(&self, tenant: TenantId) {
+        lock(&self.cache.accounts).remove(&tenant);
+        lock(&self.cache.senders).remove(&tenant);
+        lock(&self.cache.secrets).retain(|(t, _), _| *t != tenant);
+    }
+}

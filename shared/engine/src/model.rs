@@ -1,0 +1,200 @@
+//! What is stored beside contacts and enrollments.
+
+use domain::account::Role;
+use domain::contact::TargetRef;
+use domain::enrollment::Source;
+use domain::ids::{ContactId, EnrollmentId, JobId, MessageId, SenderId, SequenceId, TenantId};
+use domain::message::{Channel, InboundKind, Message};
+use domain::sequence::Sequence;
+use domain::time::Timestamp;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+/// A page of a list; the cursor is opaque.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Page<T> {
+    pub data: Vec<T>,
+    pub next_cursor: Option<String>,
+}
+
+/// A sequence: its draft, and which version is published.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct StoredSequence {
+    pub id: SequenceId,
+    /// Bumped by every write; `If-Match`.
+    pub revision: u64,
+    /// The creating key's user email, else the key's id.
+    pub owner: String,
+    #[serde(default)]
+    pub archived: bool,
+    /// The newest version; 0 when never published.
+    #[serde(default)]
+    pub published: u32,
+    pub created_at: Timestamp,
+    pub updated_at: Timestamp,
+    pub draft: Sequence,
+}
+
+/// An immutable published version.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Version {
+    pub sequence_id: SequenceId,
+    pub number: u32,
+    pub published_at: Timestamp,
+    pub published_by: String,
+    pub sequence: Sequence,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Attribute {
+    pub name: String,
+    #[serde(rename = "type")]
+    pub type_: AttributeType,
+    pub of: domain::sequence::TargetKind,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum AttributeType {
+    Text,
+    Number,
+    Date,
+    Datetime,
+    Boolean,
+    Link,
+}
+
+/// A message in or out, as stored (`9#MSG`).
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct StoredMessage {
+    pub id: MessageId,
+    pub contact: ContactId,
+    pub at: Timestamp,
+    pub direction: Direction,
+    pub channel: Channel,
+    pub sender: SenderId,
+    /// Out: what went out. In: its text.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub message: Option<Message>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub text: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub kind: Option<InboundKind>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub provider_message_id: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub enrollment: Option<EnrollmentId>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub step: Option<u32>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Direction {
+    In,
+    Out,
+}
+
+/// An address that gets nothing more on a channel.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Suppression {
+    pub channel: Channel,
+    /// Canonical: E.164 with `+`, lower-case email, or a business-scoped id.
+    pub address: String,
+    pub reason: String,
+    pub at: Timestamp,
+}
+
+/// Work over many contacts, in parts.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Job {
+    pub id: JobId,
+    pub tenant: TenantId,
+    pub rev: u64,
+    pub created_at: Timestamp,
+    pub work: JobWork,
+    /// How many parts there are so far.
+    pub parts: u32,
+    /// No more parts will come.
+    pub closed: bool,
+    pub total: u32,
+    pub counts: JobCounts,
+}
+
+impl Job {
+    pub fn is_done(&self) -> bool {
+        self.closed && self.counts.parts_done == self.parts
+    }
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum JobWork {
+    /// Rows are contact ids.
+    Enroll { sequence: SequenceId, source: Source, by: String, target: Option<TargetRef> },
+    /// Rows are CSV records as objects; `role` of the key decides nothing here, the default country does.
+    Import { default_country: Option<String>, by: String },
+}
+
+/// Counters of a job; a part's are added once.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+pub struct JobCounts {
+    pub parts_done: u32,
+    /// Enroll: enrolled. Import: created.
+    pub created: u32,
+    /// Enroll: duplicates. Import: updated.
+    pub repeated: u32,
+    pub failed: u32,
+    /// The first few, each `{"row","field","code","detail"}`.
+    pub errors: Vec<RowError>,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
+pub struct RowError {
+    /// 1-based among the data rows.
+    pub row: u32,
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub field: Option<String>,
+    pub code: String,
+    pub detail: String,
+}
+
+/// At most 200 KB of rows, with how far they are done.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct JobPart {
+    pub number: u32,
+    /// Index of the first row in the whole job.
+    pub first_row: u32,
+    pub rows: Vec<Value>,
+    /// Rows done.
+    pub cursor: u32,
+}
+
+/// Something that happened once at a source.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Remembered {
+    pub source: String,
+    pub id: String,
+    /// After it the record may go.
+    pub expires_at: Timestamp,
+}
+
+/// A request's answer, kept for its idempotency key. The body is encrypted by the store.
+#[derive(Debug, Clone, PartialEq)]
+pub struct IdempotencyRecord {
+    pub body_hash: String,
+    pub status: u16,
+    pub content_type: String,
+    pub body: Vec<u8>,
+}
+
+/// Who asks: resolved from an API key.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Caller {
+    pub tenant: TenantId,
+    pub role: Role,
+    /// What this caller's creations are owned by.
+    pub owner: String,
+    pub key: domain::ids::ApiKeyId,
+}

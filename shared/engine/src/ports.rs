@@ -1,0 +1,382 @@
+//! What the engine needs from outside. Methods are the domain's verbs; a condition lives behind the
+//! verb and its failure is in the return type. Each port has a real adapter (`store`, `aws`,
+//! `channels`) that also runs locally.
+
+use std::future::Future;
+
+use domain::account::{Account, ApiKey};
+use domain::contact::{Contact, Conversation, Person, Target};
+use domain::enrollment::{Enrollment, Lease, PlannedSend};
+use domain::ids::{ApiKeyId, ContactId, EnrollmentId, JobId, MessageId, SenderId, SequenceId, TenantId};
+use domain::message::{Channel, Identity, Outbound, ProviderKind, SendOutcome};
+use domain::sender::{KnownTemplate, Sender};
+use domain::time::Timestamp;
+use serde_json::Value;
+
+use crate::model::{
+    Attribute, IdempotencyRecord, Job, JobPart, Page, Remembered, StoredMessage, StoredSequence, Suppression, Version,
+};
+use crate::queue::{EnrollWork, InboundWork, StepDue};
+
+/// A port call that failed, by reaction (DESIGN.md section 4).
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum PortError {
+    /// Too fast: the record fails and its queue retries it.
+    #[error("throttled: {0}")]
+    Throttled(String),
+    /// A passing fault.
+    #[error("temporarily unavailable: {0}")]
+    Transient(String),
+    /// Data or an answer that we cannot read: retrying will not help.
+    #[error("unreadable: {0}")]
+    Poison(String),
+}
+
+pub type PortResult<T> = Result<T, PortError>;
+
+/// A write on a revision that may have been overtaken.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Saved<T> {
+    Yes,
+    /// Somebody was faster; what stands there now, `None` if nothing does.
+    No(Option<T>),
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub enum Inserted<T> {
+    Yes,
+    /// The key is taken by this.
+    Exists(T),
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub enum Claim {
+    /// Ours, as it now stands (also when our own write's answer was lost and this is the repeat).
+    Claimed(Box<Enrollment>),
+    /// Not to be sent by this message; what stands there, `None` if nothing does.
+    Refused(Option<Box<Enrollment>>),
+}
+
+/// Writing a contact together with its identities.
+#[derive(Debug, Clone, PartialEq)]
+pub enum ContactSaved {
+    Yes,
+    /// The contact has changed since it was read (or exists already).
+    Stale,
+    /// These identities belong to other contacts.
+    Taken(Vec<(Identity, ContactId)>),
+}
+
+/// An entry of the due index.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct DueEntry {
+    pub wake: Timestamp,
+    pub tenant: TenantId,
+    pub enrollment: EnrollmentId,
+}
+
+/// The list of enrollments that is asked for.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct EnrollmentFilter {
+    pub sequence: Option<SequenceId>,
+    /// Coarse: `active | paused | parked | finished` (see [`domain::enrollment::State::coarse`]).
+    pub coarse: Option<&'static str>,
+    pub contact: Option<ContactId>,
+}
+
+/// What an idempotency key finds.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Begun {
+    /// Ours to run, with this seed for new ids (an earlier try's, if it lapsed).
+    Run {
+        seed: [u8; 32],
+    },
+    Done(IdempotencyRecord),
+    InProgress,
+    /// The same key came with another body.
+    Mismatch,
+}
+
+/// DynamoDB. Reads are strongly consistent unless a method says otherwise.
+///
+/// Conditional writes ask for the old item when they fail: finding our own write there is success.
+pub trait Store: Send + Sync + 'static {
+    // Accounts and keys.
+    fn create_account(&self, account: &Account) -> impl Future<Output = PortResult<Inserted<Account>>> + Send;
+    fn account(&self, tenant: TenantId) -> impl Future<Output = PortResult<Option<Account>>> + Send;
+    /// `account.rev` is the new one; the condition is the one before.
+    fn save_account(&self, account: &Account) -> impl Future<Output = PortResult<Saved<Account>>> + Send;
+    /// `secret_hash`: SHA-256 of the secret, hex.
+    fn put_key(&self, key: &ApiKey, secret_hash: &str) -> impl Future<Output = PortResult<()>> + Send;
+    fn key_by_hash(&self, secret_hash: &str) -> impl Future<Output = PortResult<Option<ApiKey>>> + Send;
+    fn keys(&self, tenant: TenantId) -> impl Future<Output = PortResult<Vec<ApiKey>>> + Send;
+    /// `false` when there is no such key.
+    fn delete_key(&self, tenant: TenantId, id: ApiKeyId) -> impl Future<Output = PortResult<bool>> + Send;
+
+    // Contacts.
+    fn contact(&self, tenant: TenantId, id: ContactId) -> impl Future<Output = PortResult<Option<Contact>>> + Send;
+    /// The hot prefix: contact, conversations, targets and enrollments by one Query.
+    fn person(&self, tenant: TenantId, id: ContactId) -> impl Future<Output = PortResult<Option<Person>>> + Send;
+    fn find_contact(
+        &self,
+        tenant: TenantId,
+        identity: &Identity,
+    ) -> impl Future<Output = PortResult<Option<ContactId>>> + Send;
+    /// Writes a contact (new when `contact.rev == 1`, else over `rev - 1`) with the identities that
+    /// it gains and loses, in one transaction; without identity changes it is one conditional put.
+    fn save_contact(
+        &self,
+        tenant: TenantId,
+        contact: &Contact,
+        gained: &[Identity],
+        lost: &[Identity],
+    ) -> impl Future<Output = PortResult<ContactSaved>> + Send;
+    /// Eventually consistent.
+    fn contacts(
+        &self,
+        tenant: TenantId,
+        cursor: Option<&str>,
+        limit: u32,
+    ) -> impl Future<Output = PortResult<Page<Contact>>> + Send;
+    /// New when `rev == 1`, else over `rev - 1`.
+    fn save_conversation(
+        &self,
+        tenant: TenantId,
+        contact: ContactId,
+        conversation: &Conversation,
+    ) -> impl Future<Output = PortResult<Saved<Conversation>>> + Send;
+    fn save_target(
+        &self,
+        tenant: TenantId,
+        contact: ContactId,
+        target: &Target,
+    ) -> impl Future<Output = PortResult<Saved<Target>>> + Send;
+
+    // Enrollments.
+    fn insert_enrollment(
+        &self,
+        tenant: TenantId,
+        enrollment: &Enrollment,
+    ) -> impl Future<Output = PortResult<Inserted<Enrollment>>> + Send;
+    fn enrollment(
+        &self,
+        tenant: TenantId,
+        id: EnrollmentId,
+    ) -> impl Future<Output = PortResult<Option<Enrollment>>> + Send;
+    /// `waiting AND generation AND step` → `sending` with this lease. One conditional update; a
+    /// failed condition that finds the lease's own token is a success.
+    fn claim(
+        &self,
+        tenant: TenantId,
+        id: EnrollmentId,
+        generation: u32,
+        step: u32,
+        lease: &Lease,
+    ) -> impl Future<Output = PortResult<Claim>> + Send;
+    /// Writes an enrollment over `rev - 1`. Finding the same `rev` with the same content is success.
+    fn commit(
+        &self,
+        tenant: TenantId,
+        enrollment: &Enrollment,
+    ) -> impl Future<Output = PortResult<Saved<Enrollment>>> + Send;
+    /// The sweep's push-back: only `wake` and `swept`, if generation and wake are still these.
+    fn push_back(
+        &self,
+        entry: DueEntry,
+        generation: u32,
+        wake: Timestamp,
+        swept: u32,
+    ) -> impl Future<Output = PortResult<bool>> + Send;
+    /// Entries of one shard of the due index up to `until`, earliest first; eventually consistent.
+    fn due(&self, shard: u8, until: Timestamp, limit: u32) -> impl Future<Output = PortResult<Vec<DueEntry>>> + Send;
+    /// Eventually consistent.
+    fn enrollments(
+        &self,
+        tenant: TenantId,
+        filter: &EnrollmentFilter,
+        cursor: Option<&str>,
+        limit: u32,
+    ) -> impl Future<Output = PortResult<Page<Enrollment>>> + Send;
+
+    // Sequences.
+    /// New when `revision == 1`, else over `revision - 1`.
+    fn save_sequence(
+        &self,
+        tenant: TenantId,
+        sequence: &StoredSequence,
+    ) -> impl Future<Output = PortResult<Saved<StoredSequence>>> + Send;
+    /// The draft's new state and the immutable version, in one transaction.
+    fn publish(
+        &self,
+        tenant: TenantId,
+        sequence: &StoredSequence,
+        version: &Version,
+    ) -> impl Future<Output = PortResult<Saved<StoredSequence>>> + Send;
+    fn sequence(
+        &self,
+        tenant: TenantId,
+        id: SequenceId,
+    ) -> impl Future<Output = PortResult<Option<StoredSequence>>> + Send;
+    fn sequences(&self, tenant: TenantId) -> impl Future<Output = PortResult<Vec<StoredSequence>>> + Send;
+    fn delete_sequence(&self, tenant: TenantId, id: SequenceId) -> impl Future<Output = PortResult<bool>> + Send;
+    fn version(
+        &self,
+        tenant: TenantId,
+        id: SequenceId,
+        version: u32,
+    ) -> impl Future<Output = PortResult<Option<Version>>> + Send;
+    fn versions(&self, tenant: TenantId, id: SequenceId) -> impl Future<Output = PortResult<Vec<Version>>> + Send;
+
+    // Senders and attributes.
+    fn save_sender(&self, tenant: TenantId, sender: &Sender) -> impl Future<Output = PortResult<Saved<Sender>>> + Send;
+    fn sender(&self, id: SenderId) -> impl Future<Output = PortResult<Option<Sender>>> + Send;
+    fn senders(&self, tenant: TenantId) -> impl Future<Output = PortResult<Vec<Sender>>> + Send;
+    fn delete_sender(&self, id: SenderId) -> impl Future<Output = PortResult<bool>> + Send;
+    fn save_attribute(&self, tenant: TenantId, attribute: &Attribute) -> impl Future<Output = PortResult<()>> + Send;
+    fn attributes(&self, tenant: TenantId) -> impl Future<Output = PortResult<Vec<Attribute>>> + Send;
+
+    // Messages, suppressions.
+    /// Keyed by contact, time and id: writing it twice is one record.
+    fn put_message(&self, tenant: TenantId, message: &StoredMessage) -> impl Future<Output = PortResult<()>> + Send;
+    fn messages(
+        &self,
+        tenant: TenantId,
+        contact: ContactId,
+        cursor: Option<&str>,
+        limit: u32,
+    ) -> impl Future<Output = PortResult<Page<StoredMessage>>> + Send;
+    fn put_suppression(
+        &self,
+        tenant: TenantId,
+        suppression: &Suppression,
+    ) -> impl Future<Output = PortResult<()>> + Send;
+    fn suppression(
+        &self,
+        tenant: TenantId,
+        channel: Channel,
+        address: &str,
+    ) -> impl Future<Output = PortResult<Option<Suppression>>> + Send;
+    fn suppressions(&self, tenant: TenantId) -> impl Future<Output = PortResult<Vec<Suppression>>> + Send;
+    fn delete_suppression(
+        &self,
+        tenant: TenantId,
+        id: &str,
+    ) -> impl Future<Output = PortResult<Option<Suppression>>> + Send;
+
+    // Jobs.
+    /// The job and its parts; a part that exists stays as it is.
+    fn create_job(&self, job: &Job, parts: &[JobPart]) -> impl Future<Output = PortResult<()>> + Send;
+    fn add_parts(&self, job: &Job, parts: &[JobPart]) -> impl Future<Output = PortResult<Saved<Job>>> + Send;
+    fn job(&self, tenant: TenantId, id: JobId) -> impl Future<Output = PortResult<Option<Job>>> + Send;
+    fn part(
+        &self,
+        tenant: TenantId,
+        job: JobId,
+        number: u32,
+    ) -> impl Future<Output = PortResult<Option<JobPart>>> + Send;
+    /// A part's progress and its sum into the job, in one transaction, over the part's old cursor:
+    /// rows are counted once however often the part is worked on. `No` when overtaken.
+    fn advance_part(
+        &self,
+        tenant: TenantId,
+        job: JobId,
+        before: u32,
+        part: &JobPart,
+        counted: &crate::model::JobCounts,
+    ) -> impl Future<Output = PortResult<Saved<JobPart>>> + Send;
+
+    // Once only.
+    /// `false` when this id of this source has been seen.
+    fn is_new(
+        &self,
+        tenant: TenantId,
+        source: &str,
+        id: &str,
+        now: Timestamp,
+    ) -> impl Future<Output = PortResult<bool>> + Send;
+    /// Written last: the effects come first and may be repeated.
+    fn remember(&self, tenant: TenantId, seen: &Remembered) -> impl Future<Output = PortResult<()>> + Send;
+    fn begin(
+        &self,
+        key: &str,
+        body_hash: &str,
+        seed: [u8; 32],
+        now: Timestamp,
+    ) -> impl Future<Output = PortResult<Begun>> + Send;
+    fn finish(
+        &self,
+        key: &str,
+        record: &IdempotencyRecord,
+        now: Timestamp,
+    ) -> impl Future<Output = PortResult<()>> + Send;
+    /// Gives an idempotency key back: the request failed in a way that may be tried again.
+    fn abandon(&self, key: &str) -> impl Future<Output = PortResult<()>> + Send;
+}
+
+/// One-shot timers: up to 15 minutes a delayed queue message, beyond that EventBridge Scheduler.
+pub trait Timers: Send + Sync + 'static {
+    /// Sends [`StepDue`] to the step queue at `at` (never before; late is fine). A timer of the
+    /// same enrollment and generation is the same timer.
+    fn arm(&self, due: &StepDue, at: Timestamp, now: Timestamp) -> impl Future<Output = PortResult<()>> + Send;
+}
+
+/// The queues between the functions: at least once, in any order.
+pub trait Queues: Send + Sync + 'static {
+    fn send(&self, planned: &PlannedSend) -> impl Future<Output = PortResult<()>> + Send;
+    fn enroll(&self, work: &EnrollWork) -> impl Future<Output = PortResult<()>> + Send;
+    /// `delay`: seconds, at most 900.
+    fn inbound(&self, work: &InboundWork, delay: u32) -> impl Future<Output = PortResult<()>> + Send;
+}
+
+/// The one source of "now".
+pub trait Clock: Send + Sync + 'static {
+    fn now(&self) -> Timestamp;
+}
+
+/// The one source of randomness.
+pub trait Random: Send + Sync + 'static {
+    fn seed(&self) -> [u8; 32];
+}
+
+/// Credentials of senders, never shown and never logged.
+pub trait Secrets: Send + Sync + 'static {
+    fn put_secret(&self, tenant: TenantId, name: &str, value: &Value) -> impl Future<Output = PortResult<()>> + Send;
+    fn secret(&self, tenant: TenantId, name: &str) -> impl Future<Output = PortResult<Option<Value>>> + Send;
+    fn delete_secret(&self, tenant: TenantId, name: &str) -> impl Future<Output = PortResult<()>> + Send;
+}
+
+/// The providers.
+pub trait Channels: Send + Sync + 'static {
+    fn send(
+        &self,
+        sender: &Sender,
+        credentials: &Value,
+        outbound: &Outbound,
+    ) -> impl Future<Output = SendOutcome> + Send;
+    fn templates(
+        &self,
+        sender: &Sender,
+        credentials: &Value,
+    ) -> impl Future<Output = Result<Vec<KnownTemplate>, domain::message::Refusal>> + Send;
+    /// What is wrong with a sender's configuration or credentials: (pointer, code, detail).
+    fn check(
+        &self,
+        provider: ProviderKind,
+        config: &Value,
+        credentials: Option<&Value>,
+    ) -> Vec<(String, String, String)>;
+}
+
+/// The ports of one deployment.
+pub trait Ports: Send + Sync + Sized + 'static {
+    type Store: Store;
+    type Timers: Timers;
+    type Queues: Queues;
+    type Clock: Clock;
+    type Random: Random;
+    type Secrets: Secrets;
+    type Channels: Channels;
+}
+
+/// Names a stored message of an attempt.
+pub type MessageKey = (ContactId, MessageId);

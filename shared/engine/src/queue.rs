@@ -1,0 +1,73 @@
+//! Messages on the queues, versioned: what was queued before a deploy still parses after it.
+
+use domain::enrollment::PlannedSend;
+use domain::ids::{EnrollmentId, JobId, SenderId, TenantId};
+use domain::message::InboundEvent;
+use serde::{Deserialize, Serialize};
+
+/// A step's timer, on the step queue.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct StepDue {
+    pub tenant: TenantId,
+    pub enrollment: EnrollmentId,
+    pub generation: u32,
+}
+
+impl StepDue {
+    /// The timer's name: one generation has one due.
+    pub fn name(&self) -> String {
+        format!("{}-{}", self.enrollment, self.generation)
+    }
+}
+
+/// A part of a job, on the enroll queue.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct EnrollWork {
+    pub tenant: TenantId,
+    pub job: JobId,
+    pub part: u32,
+}
+
+/// Verified, normalised events that could not be applied at once, on the inbound queue.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct InboundWork {
+    pub tenant: TenantId,
+    pub sender: SenderId,
+    pub events: Vec<InboundEvent>,
+    /// How often it has been put back (a status whose attempt is not known yet).
+    #[serde(default)]
+    pub tries: u32,
+}
+
+/// Everything that travels on a queue. `v` comes first so that a later form can be told apart.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "v")]
+pub enum Queued<T> {
+    #[serde(rename = "1")]
+    V1 { body: T },
+}
+
+impl<T> Queued<T> {
+    pub fn new(body: T) -> Self {
+        Self::V1 { body }
+    }
+
+    pub fn into_body(self) -> T {
+        match self {
+            Self::V1 { body } => body,
+        }
+    }
+}
+
+/// The text that goes on a queue.
+pub fn encode<T: Serialize>(body: &T) -> String {
+    serde_json::to_string(&Queued::new(body)).expect("queue messages have string keys and no fallible parts")
+}
+
+/// The body back from a queue.
+pub fn decode<T: for<'de> Deserialize<'de>>(text: &str) -> Result<T, serde_json::Error> {
+    serde_json::from_str::<Queued<T>>(text).map(Queued::into_body)
+}
+
+/// The send queue's body.
+pub type SendWork = PlannedSend;

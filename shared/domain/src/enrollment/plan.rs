@@ -158,6 +158,24 @@ fn when(e: &Enrollment, step: &Step, planning: &Planning<'_>, now: Timestamp) ->
     }
 }
 
+/// What would keep the current step from going out if it were due now: (code, words).
+pub fn why_not(e: &Enrollment, context: &Context<'_>, now: Timestamp) -> Vec<(&'static str, String)> {
+    let mut all = Vec::new();
+    if !context.settings.enabled {
+        all.push((ParkReason::ModuleDisabled.as_str(), ParkReason::ModuleDisabled.explain().to_owned()));
+    }
+    let Some(step) = context.sequence.steps.get(e.step as usize) else { return all };
+    match context.compose(e, step, now) {
+        Ok(_) => {}
+        Err(Not::Skip(reason)) => {
+            all.push((reason.as_str(), format!("the step will be skipped: {}", reason.explain())))
+        }
+        Err(Not::Fail(reason)) => all.push((reason.as_str(), format!("the step will fail: {}", reason.explain()))),
+        Err(Not::Park(reason)) => all.push((reason.as_str(), reason.explain().to_owned())),
+    }
+    all
+}
+
 /// A message ready to go, before it is a [`PlannedSend`].
 pub(crate) struct Composed {
     pub(crate) sender: crate::ids::SenderId,

@@ -1,1 +1,32 @@
-//! Liquid.
+//! What a message says: texts in a subset of Liquid, WhatsApp templates' parameters, and how long a
+//! text is on each channel.
+//!
+//! The subset is this module's own (`lex`, `parse`, `eval`): the text comes from a customer and is
+//! rendered for a stranger, so every template ends within a fixed amount of work, a missing name is
+//! nothing instead of an error, and each name that left a hole is known. Nothing here knows where
+//! values come from.
+
+mod ast;
+mod dates;
+mod error;
+mod eval;
+mod filters;
+mod lex;
+pub mod limits;
+mod numbers;
+mod parse;
+mod template;
+#[cfg(test)]
+mod tests;
+mod text;
+mod texts;
+mod uses;
+mod value;
+mod variables;
+
+pub use error::{ContentError, ContentErrorCode, RenderError};
+pub use numbers::read_number;
+pub use template::{RenderedButton, RenderedHeader, RenderedParameters, RenderedTemplate, render_template};
+pub use text::{Rendered, Text};
+pub use uses::VariableUse;
+pub use variables::Variables;

@@ -4,6 +4,8 @@
 pub const MAX_SOURCE: usize = 16 * 1024;
 /// Bytes of a rendered text.
 pub const MAX_OUTPUT: usize = 64 * 1024;
+/// Characters of a WhatsApp text message (Cloud API, `text.body`).
+pub const WHATSAPP_TEXT: usize = 4096;
 /// Elements of a range or of a list that a template makes or walks.
 pub(crate) const MAX_ELEMENTS: usize = 1_000;
 /// Turns of nested ranges multiplied.

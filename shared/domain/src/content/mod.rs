@@ -11,21 +11,30 @@ mod dates;
 mod error;
 mod eval;
 mod filters;
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod hostile;
 mod lex;
 pub mod limits;
+mod names;
 mod numbers;
 mod parse;
+mod sms;
 mod template;
 #[cfg(test)]
+#[allow(clippy::unwrap_used)]
 mod tests;
 mod text;
 mod texts;
 mod uses;
 mod value;
 mod variables;
+mod words;
 
 pub use error::{ContentError, ContentErrorCode, RenderError};
+pub use names::{UnknownName, VariableInfo, VariableType, attribute_name, unknown_names, unknown_variables, variables};
 pub use numbers::read_number;
+pub use sms::{Encoding, Segments, sms_segments, transliterate};
 pub use template::{RenderedButton, RenderedHeader, RenderedParameters, RenderedTemplate, render_template};
 pub use text::{Rendered, Text};
 pub use uses::VariableUse;

@@ -148,3 +148,79 @@ pub(crate) fn money(amount: Decimal, currency: Option<&str>, language: Option<&s
     text.push_str(style.suffix);
     text
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_are_read() {
+        for (text, number) in [
+            ("129,90", "129.90"),
+            ("1.299,90", "1299.90"),
+            ("1,299.90", "1299.90"),
+            ("1299.90", "1299.90"),
+            ("1.299", "1299"),
+            ("1,299", "1299"),
+            ("1.234.567", "1234567"),
+            ("1.234.567,8", "1234567.8"),
+            ("0,125", "0.125"),
+            ("0.125", "0.125"),
+            ("1234.567", "1234.567"),
+            ("R$ 1.299,90", "1299.90"),
+            ("R$\u{a0}10", "10"),
+            ("-R$ 5", "-5"),
+            ("- 5,5", "-5.5"),
+            ("10 €", "10"),
+            ("BRL 10", "10"),
+            ("10,00 USD", "10"),
+            (" 7 ", "7"),
+            ("1 299,90", "1299.90"),
+            ("+7", "7"),
+        ] {
+            assert_eq!(read_number(text), Some(number.parse().unwrap()), "{text}");
+        }
+        for text in [
+            "",
+            " ",
+            "abc",
+            "3 dias",
+            "10h",
+            "item 3",
+            "2026-12-01",
+            "01/12/2026",
+            "1.2.3",
+            "1.23.456,7",
+            "1,2,3",
+            "10%",
+            "12:30",
+            "1e5",
+            "--5",
+            "5-",
+            "١٢",
+            "99999999999999999999999999999999",
+        ] {
+            assert_eq!(read_number(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn amounts_are_written() {
+        for (amount, currency, language, written) in [
+            ("1299.9", Some("BRL"), None, "R$ 1.299,90"),
+            ("1299.9", Some("brl"), Some("en_US"), "R$ 1.299,90"),
+            ("1299.9", None, Some("pt_BR"), "R$ 1.299,90"),
+            ("1299.9", None, Some("pt"), "1.299,90"),
+            ("1299.9", None, None, "1,299.90"),
+            ("0", Some("USD"), None, "$0.00"),
+            ("999.995", Some("USD"), None, "$1,000.00"),
+            ("-0.001", Some("USD"), None, "$0.00"),
+            ("-1234567.5", Some("EUR"), None, "-1.234.567,50 €"),
+            ("1234.5", Some("CLP"), None, "$1.235"),
+            ("5", Some("XAF"), Some("fr"), "XAF 5,00"),
+        ] {
+            assert_eq!(money(amount.parse().unwrap(), currency, language), written);
+        }
+    }
+}

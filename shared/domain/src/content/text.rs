@@ -1,7 +1,8 @@
 //! A text that a customer wrote, checked once and rendered many times.
 
 use super::ast::Node;
-use super::error::{ContentError, RenderError};
+use super::error::{ContentError, ContentErrorCode, RenderError};
+use super::limits::WHATSAPP_TEXT;
 use super::uses::{self, VariableUse};
 use super::variables::Variables;
 use super::{eval, parse};
@@ -20,6 +21,22 @@ pub struct Rendered {
     pub text: String,
     /// The names that were blank where they were shown and had no default, in order, each once.
     pub blank: Vec<String>,
+}
+
+impl Rendered {
+    /// Whether it fits a WhatsApp text message.
+    ///
+    /// # Errors
+    /// `content_too_long` above [`WHATSAPP_TEXT`] characters.
+    pub fn check_whatsapp(&self) -> Result<(), ContentError> {
+        match self.text.chars().count() {
+            length if length <= WHATSAPP_TEXT => Ok(()),
+            length => {
+                let detail = format!("a WhatsApp text may have {WHATSAPP_TEXT} characters, this one has {length}");
+                Err(ContentError::new(ContentErrorCode::ContentTooLong, detail))
+            }
+        }
+    }
 }
 
 impl Text {

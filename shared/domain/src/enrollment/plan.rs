@@ -1,7 +1,7 @@
 //! A timer fired: what now? The one place that decides whether a message goes out, by which
 //! channel and sender, and what it says.
 
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::schedule::{Planning, target_dates};
 use super::settle::{lapse, resolve};
@@ -278,7 +278,7 @@ impl Context<'_> {
             let rendered = Text::parse(text)
                 .ok()
                 .and_then(|t| t.render(variables).ok())
-                .filter(|r| r.text.chars().count() <= content::WHATSAPP_TEXT_LIMIT && !r.text.trim().is_empty())
+                .filter(|r| r.check_whatsapp().is_ok() && !r.text.trim().is_empty())
                 .ok_or(Not::Fail(StepReason::MessageRejected))?;
             if strict && !rendered.blank.is_empty() {
                 return Err(Not::Skip(StepReason::BlankVariable));
@@ -309,7 +309,7 @@ impl Context<'_> {
             "first_name": assignee.and_then(|a| a.name.split_whitespace().next()),
             "email": assignee.map(|a| &a.email),
         });
-        let mut person = json!({
+        let person = json!({
             "id": contact.id,
             "external_id": profile.external_id,
             "first_name": profile.first_name,
@@ -323,33 +323,25 @@ impl Context<'_> {
             "assignee": agent,
             "attributes": profile.attributes,
         });
-        with_attributes(&mut person, &profile.attributes);
         let mut conversation = json!({});
         if let Some(c) = e.conversation.as_deref().and_then(|id| self.person.conversation(id)) {
             conversation = json!({"id": c.id, "status": c.status, "attributes": c.attributes});
-            with_attributes(&mut conversation, &c.attributes);
         }
         let mut target = json!({});
         if let Some(t) = e.target.as_ref().and_then(|t| self.person.target(t)) {
             target = json!({"id": t.id, "kind": t.kind, "attributes": t.attributes});
-            with_attributes(&mut target, &t.attributes);
         }
         let zone = self.settings.calendar(profile.timezone.as_deref()).zone;
-        Variables::new(zone)
+        let language = self.sequence.language.as_deref().or(profile.language.as_deref()).unwrap_or("pt_BR");
+        Variables::new()
+            .with_zone(zone.name())
+            .with_language(language)
             .with("contact", person)
             .with("agent", agent)
             .with("conversation", conversation)
             .with("target", target)
             .with("account", json!({"name": self.settings.name, "timezone": self.settings.timezone}))
             .with("sender", json!({"name": sender.name, "channel": sender.channel}))
-    }
-}
-
-/// Custom attributes are also reachable without `.attributes`, where no fixed name is in the way.
-fn with_attributes(of: &mut Value, attributes: &std::collections::BTreeMap<String, Value>) {
-    let Some(object) = of.as_object_mut() else { return };
-    for (name, value) in attributes {
-        object.entry(name.clone()).or_insert_with(|| value.clone());
     }
 }
 

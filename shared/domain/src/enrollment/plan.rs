@@ -91,7 +91,7 @@ pub fn plan(e: &Enrollment, generation: u32, context: &Context<'_>, now: Timesta
     }
     match context.compose(e, step, now) {
         Ok(composed) => {
-            let allowed = allowed_until(&calendar, step.window.as_ref(), is_business(step), now);
+            let allowed = allowed_until(&calendar, step.window.as_ref(), is_business(step), now).end();
             let mut not_after = now.plus_seconds(MAX_BUFFERED_SECONDS);
             if let Some(end) = allowed {
                 not_after = not_after.min(end.plus_seconds(-1));

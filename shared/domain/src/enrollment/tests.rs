@@ -52,11 +52,8 @@ impl World {
             "exit": {"goals": [{"event": "charge.paid"}]},
         }))
         .unwrap();
-        let profile = Profile {
-            first_name: Some("Ana".into()),
-            phone: Some("+5511987654321".into()),
-            ..Profile::default()
-        };
+        let profile =
+            Profile { first_name: Some("Ana".into()), phone: Some("+5511987654321".into()), ..Profile::default() };
         let contact = Contact::new(ContactId::new(&mut ids), profile, START);
         let sender = Sender {
             id: SenderId::of(tenant, &mut ids),
@@ -147,7 +144,13 @@ impl World {
         self.settled(&self.claimed(e, now), &accepted(), now)
     }
 
-    pub(super) fn status(&self, e: &Enrollment, attempt: AttemptRef, s: DeliveryStatus, now: Timestamp) -> Option<Enrollment> {
+    pub(super) fn status(
+        &self,
+        e: &Enrollment,
+        attempt: AttemptRef,
+        s: DeliveryStatus,
+        now: Timestamp,
+    ) -> Option<Enrollment> {
         let refusal = (s == DeliveryStatus::Failed).then(|| refusal(Reaction::Recipient));
         status(e, attempt, &update(s, now, refusal), &self.planning(), now)
     }
@@ -457,8 +460,7 @@ fn nobody_sends_twice_when_no_answer_came() {
     let told = world.status(&resolved, attempt, DeliveryStatus::Delivered, resolve_at).unwrap();
     assert!(!told.steps(&world.sequence)[0].unknown);
     // Without statuses it is resolved at once.
-    let at_once =
-        settle(&sending, "token", &SendOutcome::Ambiguous, false, &world.planning(), START).expect("ours");
+    let at_once = settle(&sending, "token", &SendOutcome::Ambiguous, false, &world.planning(), START).expect("ours");
     assert_eq!((at_once.state, at_once.step), (State::Waiting, 1));
 }
 
@@ -609,8 +611,10 @@ fn content_sees_the_target_and_the_agent() {
     world.person.contact.profile.assignee =
         Some(crate::account::User { name: "Bia Lima".into(), email: "bia@example.com".into() });
     world.person.contact.last_inbound.insert(world.sender.id, START);
-    world.sequence.steps[0].content.text =
-        Some("{{ contact.first_name }}, R$ {{ target.amount }}. {{ agent.first_name }} - {{ account.nope | default: 'x' }}".into());
+    world.sequence.steps[0].content.text = Some(
+        "{{ contact.first_name }}, R$ {{ target.amount }}. {{ agent.first_name }} - {{ account.nope | default: 'x' }}"
+            .into(),
+    );
     let wish = Wish { target: Some(target), ..world.wish() };
     let Decision::New(e) = wish.decide(&world.person, &world.planning(), START) else { panic!() };
     assert_eq!(world.planned(&e, START).message, Message::Text { text: "Ana, R$ 129,90. Bia - x".into() });
@@ -625,9 +629,8 @@ fn the_timeline_tells_the_story() {
     let codes: Vec<&str> = e.timeline(&world.sequence).iter().map(|t| t.code).collect();
     assert_eq!(codes, ["entered", "sent", "delivered", "replied", "finished"]);
     let steps = e.steps(&world.sequence);
-    assert_eq!(steps.iter().map(|s| s.status).collect::<Vec<_>>(), [
-        StepStatus::Replied,
-        StepStatus::Pending,
-        StepStatus::Pending
-    ]);
+    assert_eq!(
+        steps.iter().map(|s| s.status).collect::<Vec<_>>(),
+        [StepStatus::Replied, StepStatus::Pending, StepStatus::Pending]
+    );
 }

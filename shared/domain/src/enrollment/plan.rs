@@ -332,7 +332,7 @@ impl Context<'_> {
             target = json!({"id": t.id, "kind": t.kind, "attributes": t.attributes});
         }
         let zone = self.settings.calendar(profile.timezone.as_deref()).zone;
-        let language = self.sequence.language.as_deref().or(profile.language.as_deref()).unwrap_or("pt_BR");
+        let language = self.sequence.language.as_deref().or(profile.language.as_deref()).unwrap_or_default();
         Variables::new()
             .with_zone(zone.name())
             .with_language(language)

@@ -132,9 +132,3 @@ pub fn due(input: &DueInput<'_>, calendar: &Calendar, now: Timestamp) -> Due {
     }
     Due::At(Planned { base, allowed, at, caught_up, adjustments: trail.into_adjustments() })
 }
-pub fn next_allowed(_c: &Calendar, _w: Option<&AllowedHours>, _b: bool, _f: Timestamp) -> Option<Timestamp> {
-    None
-}
-pub fn allowed_until(_c: &Calendar, _w: Option<&AllowedHours>, _b: bool, _f: Timestamp) -> Option<Timestamp> {
-    None
-}

@@ -21,7 +21,7 @@ mod tests;
 
 pub use allowed::{AllowedUntil, allowed_until, next_allowed};
 pub use calendar::{Calendar, Zone};
-pub use due::{Adjustment, AdjustmentCode, Due, DueInput, Planned, allowed_until, due, next_allowed};
+pub use due::{Adjustment, AdjustmentCode, Due, DueInput, Planned, due};
 pub use holidays::{country_supported, national_holidays};
 pub use timestamp::Timestamp;
 pub use types::{AllowedHours, Anchor, ClockTime, Period, Unit, Wait, Weekday};

@@ -113,13 +113,15 @@ fn previous() -> impl Strategy<Value = Timestamp> {
     .map(|day| day.parse::<NaiveDate>().unwrap().and_hms_opt(0, 0, 0).unwrap().and_utc().timestamp());
     prop_oneof![
         (1_577_836_800_i64..2_114_380_800).prop_map(Timestamp),
-        (prop::sample::select(around.to_vec()), -2_880_i64..2_880).prop_map(|(day, m)| Timestamp(day + m * 60)),
+        (prop::sample::select(around.to_vec()), -600_i64..1_800).prop_map(|(day, m)| Timestamp(day + m * 60)),
     ]
 }
 
 fn clock(minutes: std::ops::Range<u16>) -> impl Strategy<Value = ClockTime> {
-    // Often on the half hour, where the clocks change.
-    prop_oneof![minutes.clone(), minutes.prop_map(|m| m / 30 * 30)]
+    // Often at night and on the half hour, where the clocks change.
+    let night = (0_u16..210).prop_map(|m| m / 10 * 10);
+    let late = (1_380_u16..1_440).prop_map(|m| m / 30 * 30);
+    prop_oneof![minutes.clone(), minutes.prop_map(|m| m / 30 * 30), night, late]
         .prop_map(|m| ClockTime::new(m / 60, m % 60).unwrap())
 }
 

@@ -92,6 +92,27 @@ fn edges_follow_the_dst_rule() {
 }
 
 #[test]
+fn clocks_that_go_back_over_midnight() {
+    // At 00:01 on Sunday back to 23:01 on Saturday: Sunday's window begins, and Saturday comes again.
+    check_all(
+        "America/St_Johns",
+        &[
+            ("2009-10-31T23:30-03:30", "0 minutes window sun 00:00-00:30", "2009-10-31T23:30-03:30"),
+            ("2009-10-31T23:30-02:30", "0 minutes window sun 00:00-00:30", "2009-11-01T00:00-02:30"),
+            ("2009-11-01T00:00-02:30", "0 minutes nohol own 2009-10-31", "2009-11-01T00:00-02:30"),
+            ("2009-10-31T22:00-02:30", "60 minutes nohol own 2009-10-31", "2009-11-01T23:00-03:30"),
+        ],
+    );
+    // The day rule: one minute of Sunday, then Saturday, a holiday, again.
+    let rules = Rules::read("America/St_Johns", "0 minutes nohol own 2009-10-31");
+    let next = |at: &str| next_allowed(&rules.calendar, None, false, instant(at)).unwrap();
+    assert_eq!(next("2009-10-31T12:00-02:30"), instant("2009-11-01T00:00-02:30"));
+    assert_eq!(next("2009-10-31T23:01-03:30"), instant("2009-11-01T00:00-03:30"));
+    let until = allowed_until(&rules.calendar, None, false, instant("2009-11-01T00:00-02:30"));
+    assert_eq!(until, AllowedUntil::Until(instant("2009-10-31T23:01-03:30")));
+}
+
+#[test]
 fn the_day_rule_looks_at_the_instant_itself() {
     let sp = "America/Sao_Paulo";
     // Saturday 02:00 inside Friday's window is not a business day.

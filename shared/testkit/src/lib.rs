@@ -9,4 +9,5 @@
 //! would agree with its mistakes.
 
 pub mod local;
+pub mod memory;
 pub mod whatsapp;

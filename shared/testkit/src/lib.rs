@@ -10,4 +10,5 @@
 
 pub mod local;
 pub mod memory;
+pub mod sim;
 pub mod whatsapp;

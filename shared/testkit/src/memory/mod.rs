@@ -13,6 +13,7 @@ mod ports;
 mod store;
 mod tables;
 
+pub(crate) use ports::MAX_DELAY_SECONDS;
 pub use ports::{MemoryQueues, MemoryTimers, QueuedTimer};
 pub use store::{ManualClock, MemorySecrets, MemoryStore, SeededRandom};
 pub use tables::{EnrollmentWrite, StoreGuards, Tables, Verb, due_shard};

@@ -8,6 +8,9 @@ use super::target_date::TargetDate;
 use super::trail::Trail;
 use super::{AdjustmentCode, Anchor, ClockTime, DueInput, Timestamp, Unit};
 
+/// Business days are counted one by one; a hundred years of them is as good as never.
+const MAX_BUSINESS_DAYS: u32 = 36_525;
+
 pub(super) enum Base {
     At {
         base: Timestamp,
@@ -124,6 +127,9 @@ fn lift(input: &DueInput<'_>, base: Candidate, rules: &mut Rules<'_>, trail: &mu
 /// The n-th business day after (or before) `day`. The 0th is `day` itself or, if it is none, the
 /// next; that of a wait before a date is left to the rule that moves a base off a barred day.
 fn nth_business_day(day: NaiveDate, n: u32, is_before: bool, rules: &mut Rules<'_>) -> Option<NaiveDate> {
+    if n > MAX_BUSINESS_DAYS {
+        return None;
+    }
     let mut found = day;
     if n == 0 && !is_before && !rules.days.is_business_day(day) {
         return next_day(day, |day| rules.days.is_business_day(day));

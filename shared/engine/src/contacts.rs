@@ -25,7 +25,7 @@ use crate::ports::{ContactSaved, PortResult, Ports, Store as _};
 use crate::{Engine, MAX_RACES, Refused};
 
 pub use around::{ConversationChange, TargetChange};
-pub use import::UNAVAILABLE;
+pub use import::RowRefused;
 pub use profile::{check_attributes, check_profile};
 pub use suppression::{SuppressionScope, suppression_id};
 
@@ -61,7 +61,11 @@ impl<P: Ports> Engine<P> {
                     merged.merge(&profile);
                     changed(contact, merged)
                 }
-                None => Contact::new(new, profile.clone(), self.now()),
+                None => {
+                    let mut fresh = profile.clone();
+                    fresh.attributes.retain(|_, value| !value.is_null());
+                    Contact::new(new, fresh, self.now())
+                }
             };
             if let Some(saved) = self.save(tenant, before.as_ref(), after).await? {
                 return Ok((saved, created));

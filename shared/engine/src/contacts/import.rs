@@ -9,39 +9,53 @@ use serde_json::{Map, Value};
 
 use super::check_profile;
 use crate::accounts::Fault;
-use crate::model::RowError;
 use crate::ports::Ports;
-use crate::{Engine, Refused};
+use crate::{Engine, PortError, Refused};
 
-/// The code of a row that failed for a passing reason: whoever can, tries it again.
-pub const UNAVAILABLE: &str = "unavailable";
+/// Why a row made no contact.
+#[derive(Debug, Clone, PartialEq)]
+pub enum RowRefused {
+    /// The row is at fault.
+    Row { field: Option<String>, code: String, detail: String },
+    /// A passing fault: the same row again, later.
+    Port(PortError),
+}
+
+impl RowRefused {
+    fn row(code: &str, detail: String) -> Self {
+        Self::Row { field: None, code: code.into(), detail }
+    }
+}
 
 impl<P: Ports> Engine<P> {
-    /// Makes or merges a row's contact; `true` when it was made. The error's `row` is 0: the caller
-    /// knows which it was. A passing fault, not the row's, has the code [`UNAVAILABLE`].
+    /// Makes or merges a row's contact; `true` when it was made.
     pub async fn import_row(
         &self,
         tenant: TenantId,
         default_country: Option<&str>,
         row: &Map<String, Value>,
         ids: &mut Ids,
-    ) -> Result<bool, RowError> {
-        let profile = profile_of(row).and_then(|profile| check_profile(profile, default_country)).map_err(row_error)?;
-        let error = |code: &str, detail: String| RowError { row: 0, field: None, code: code.into(), detail };
+    ) -> Result<bool, RowRefused> {
+        let profile =
+            profile_of(row).and_then(|profile| check_profile(profile, default_country)).map_err(row_fault)?;
         match self.upsert_contact(tenant, profile, ids).await {
             Ok((_, created)) => Ok(created),
-            Err(Refused::Rule { code, detail, .. }) => Err(error(code, detail)),
-            Err(Refused::Unknown { what, .. }) => Err(error("unknown_reference", format!("there is no such {what}"))),
-            Err(passing @ (Refused::Busy | Refused::Port(_))) => Err(error(UNAVAILABLE, passing.to_string())),
+            Err(Refused::Rule { code, detail, .. }) => Err(RowRefused::row(code, detail)),
+            Err(Refused::Unknown { what, .. }) => {
+                Err(RowRefused::row("unknown_reference", format!("there is no such {what}")))
+            }
+            Err(Refused::Busy) => Err(RowRefused::Port(PortError::Transient(Refused::Busy.to_string()))),
+            Err(Refused::Port(error)) => Err(RowRefused::Port(error)),
         }
     }
 }
 
 /// A row reports its first fault; its line is corrected as a whole anyway.
-fn row_error(faults: Vec<Fault>) -> RowError {
+fn row_fault(faults: Vec<Fault>) -> RowRefused {
     let fault = faults.into_iter().next().unwrap_or_else(|| Fault::required(""));
     let field = fault.pointer.trim_start_matches('/').replace('/', ".").replace("~1", "/").replace("~0", "~");
-    RowError { row: 0, field: (!field.is_empty()).then_some(field), code: fault.code.into(), detail: fault.detail }
+    let field = (!field.is_empty()).then_some(field);
+    RowRefused::Row { field, code: fault.code.into(), detail: fault.detail }
 }
 
 /// Columns named like a contact's fields are those, `assignee.name` and `assignee.email` the
@@ -117,8 +131,8 @@ mod tests {
     fn a_fault_names_its_column() {
         let check = |value: Value, field: Option<&str>, code: &str| {
             let faults = profile_of(&row(value)).and_then(|p| check_profile(p, None)).expect_err("is wrong");
-            let error = row_error(faults);
-            assert_eq!((error.field.as_deref(), error.code.as_str()), (field, code));
+            let RowRefused::Row { field: found, code: why, .. } = row_fault(faults) else { panic!("not the row's") };
+            assert_eq!((found.as_deref(), why.as_str()), (field, code));
         };
         check(json!({"email": "x"}), Some("email"), "invalid_email");
         check(json!({"plan": "pro"}), None, "required");

@@ -38,13 +38,13 @@ pub(crate) fn collect<T: DeserializeOwned>(mut value: Value) -> (Option<T>, Vec<
             Err(error) => error,
         };
         let found = field_error(error.path(), &error.inner().to_string());
-        // Taking a wrong part out made it missing: it is named already.
-        if errors.iter().any(|e| e.pointer == found.pointer) {
-            return (None, errors);
+        let at = found.pointer.clone();
+        // A part that was taken out may be missed: it is named already.
+        let inside = format!("{at}/");
+        if !errors.iter().any(|e| e.pointer == at || e.pointer.starts_with(&inside)) {
+            errors.push(found);
         }
-        let removable = found.code != "required" && remove(&mut value, &found.pointer);
-        errors.push(found);
-        if !removable || errors.len() == MAX_ERRORS {
+        if errors.len() == MAX_ERRORS || !take_out(&mut value, &at) {
             return (None, errors);
         }
     }
@@ -97,14 +97,20 @@ fn push(pointer: &mut String, key: &str) {
     pointer.push_str(&escape(key));
 }
 
-/// Takes a field out of its object. Elements of lists stay: taking one out renumbers the others.
-fn remove(value: &mut Value, pointer: &str) -> bool {
-    let Some((parent, key)) = pointer.rsplit_once('/') else { return false };
-    let key = key.replace("~1", "/").replace("~0", "~");
-    match value.pointer_mut(parent) {
-        Some(Value::Object(object)) => object.remove(&key).is_some(),
-        _ => false,
+/// Takes a wrong part out: the field itself, or the nearest one around it that stands in an object.
+/// Elements of lists stay, because taking one out renumbers the others. `false` when nothing is left.
+fn take_out(value: &mut Value, pointer: &str) -> bool {
+    let mut pointer = pointer;
+    while let Some((parent, key)) = pointer.rsplit_once('/') {
+        let key = key.replace("~1", "/").replace("~0", "~");
+        if let Some(Value::Object(object)) = value.pointer_mut(parent)
+            && object.remove(&key).is_some()
+        {
+            return true;
+        }
+        pointer = parent;
     }
+    false
 }
 
 /// RFC 7396: the patch's fields over the document's, null removes one.
@@ -157,7 +163,7 @@ mod tests {
             let parent = wrong.pointer_mut(parent).expect("the parent is there");
             match parent {
                 Value::Array(list) => list[key.parse::<usize>().expect("an index")] = value,
-                other => other[key] = value,
+                other => other[key.replace("~1", "/")] = value,
             }
             assert_eq!(errors_of::<Sequence>(wrong), [(expected.to_owned(), code.to_owned())], "{pointer}");
         };
@@ -175,8 +181,12 @@ mod tests {
         check("/steps/1", json!("x"), "/steps/1", "invalid_type");
         check("/steps", json!({}), "/steps", "invalid_type");
         check("/exit", json!({"goals": [{"where": []}]}), "/exit/goals/0/event", "required");
-        check("/steps/0/fallback_template", json!({"name": "t", "language": "pt_BR", "body": 5}),
-            "/steps/0/fallback_template/body", "invalid_value");
+        check(
+            "/steps/0/fallback_template",
+            json!({"name": "t", "language": "pt_BR", "body": 5}),
+            "/steps/0/fallback_template/body",
+            "invalid_value",
+        );
     }
 
     #[test]

@@ -37,7 +37,12 @@ pub(crate) fn collect<T: DeserializeOwned>(mut value: Value) -> (Option<T>, Vec<
             Ok(read) => return (Some(read), errors),
             Err(error) => error,
         };
-        let found = field_error(error.path(), &error.inner().to_string());
+        let message = error.inner().to_string();
+        let mut found = field_error(error.path(), &message);
+        // A map with keys of a type of its own does not say which entry it was.
+        if matches!(error.path().iter().last(), Some(Segment::Unknown)) {
+            found.pointer = entry_of::<T>(&value, found.pointer, &message);
+        }
         let at = found.pointer.clone();
         // A part that was taken out may be missed: it is named already.
         let inside = format!("{at}/");
@@ -95,6 +100,17 @@ fn escape(key: &str) -> String {
 fn push(pointer: &mut String, key: &str) {
     pointer.push('/');
     pointer.push_str(&escape(key));
+}
+
+/// The entry without which the error is another one, or the map where none is to blame.
+fn entry_of<T: DeserializeOwned>(value: &Value, map: String, message: &str) -> String {
+    let keys = value.pointer(&map).and_then(Value::as_object).map(|object| object.keys().cloned().collect());
+    let keys: Vec<String> = keys.unwrap_or_default();
+    let to_blame = keys.into_iter().take(MAX_ERRORS).map(|key| format!("{map}/{}", escape(&key))).find(|pointer| {
+        let mut without = value.clone();
+        take_out(&mut without, pointer) && T::deserialize(&without).err().is_none_or(|e| e.to_string() != message)
+    });
+    to_blame.unwrap_or(map)
 }
 
 /// Takes a wrong part out: the field itself, or the nearest one around it that stands in an object.
@@ -208,10 +224,17 @@ mod tests {
     fn several_errors_are_found_at_once() {
         let found = errors_of::<Settings>(json!({
             "enabled": "yes", "colour": 1, "business_days": ["mon", "funday"], "ai": {"provider": "magic"},
-            "default_senders": {"whatsapp": "snd_1"}
+            "default_senders": {"whatsapp": "snd_1", "fax": "snd_2"}
         }));
         let pointers: Vec<_> = found.iter().map(|(p, _)| p.as_str()).collect();
-        for expected in ["/enabled", "/colour", "/ai/provider", "/default_senders/whatsapp", "/business_days/1"] {
+        for expected in [
+            "/enabled",
+            "/colour",
+            "/ai/provider",
+            "/default_senders/whatsapp",
+            "/default_senders/fax",
+            "/business_days/1",
+        ] {
             assert!(pointers.contains(&expected), "{expected} in {pointers:?}");
         }
     }

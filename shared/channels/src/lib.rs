@@ -1,1 +1,19 @@
+//! Channel providers: how a rendered message leaves and how a provider's webhook comes in.
+//!
+//! Each provider is a module that builds its exact request ([`whatsapp_cloud::body`]), performs it
+//! and says what is known afterwards, verifies webhooks on their raw bytes, and turns them into
+//! [`domain::message::InboundEvent`]s. [`Providers`] and the functions beside it choose the module
+//! by [`domain::message::ProviderKind`].
+//!
+//! What must not live here: decisions about when or whether to send, storage, retries (an adapter
+//! calls its provider once), and logs of message bodies, texts, addresses or secrets.
 
+mod fields;
+mod providers;
+pub mod whatsapp_cloud;
+
+pub use fields::{FieldError, FieldErrors};
+pub use providers::{
+    CONNECT_TIMEOUT, Denied, Malformed, Providers, check_config, check_credentials, normalise, verify,
+    verify_subscription,
+};

@@ -1,1 +1,12 @@
+//! Stand-ins for what Ritmo talks to, so that it can be run and tested without it.
+//!
+//! [`whatsapp`] speaks Meta's real HTTP on loopback and refuses what Meta refuses; [`local`] holds
+//! the bodies of the local runner's `_local` routes and the record of accepted messages, which all
+//! stand-ins share. The routes themselves, the clock and the delivery of webhooks belong to the
+//! local runner and reach a stand-in as callbacks.
+//!
+//! Nothing here uses the adapters of `channels`: a stand-in that shared code with what it tests
+//! would agree with its mistakes.
 
+pub mod local;
+pub mod whatsapp;

@@ -1,0 +1,167 @@
+//! The choice of the provider's module, and the one HTTP client that all adapters share.
+
+use std::time::Duration;
+
+use domain::message::{InboundEvent, Outbound, ProviderKind, Reaction, Refusal, SendOutcome};
+use http::HeaderMap;
+use serde_json::Value;
+
+use crate::fields::{FieldError, FieldErrors};
+use crate::whatsapp_cloud::{self, KnownTemplate};
+
+/// Until a connection (name, TCP, TLS) stands. Past it nothing was written: a known refusal.
+pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
+
+/// A sandbox that was frozen leaves dead sockets in the pool; a short life keeps them few.
+const POOL_IDLE_TIMEOUT: Duration = Duration::from_secs(15);
+const POOL_IDLE_PER_HOST: usize = 16;
+
+/// A webhook body that is no JSON document. One that is, but says nothing that we know, is no
+/// error: it normalises to no events.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("not a JSON document")]
+pub struct Malformed;
+
+/// The verification of a webhook's address carries another token than the sender's.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("wrong verification token")]
+pub struct Denied;
+
+/// The adapters behind one connection pool. Made once at start; clones share the pool.
+#[derive(Debug, Clone)]
+pub struct Providers {
+    http: reqwest::Client,
+}
+
+impl Providers {
+    /// The client follows no redirect (a provider's API never sends one; following could carry
+    /// the token elsewhere), repeats nothing by itself, and uses no proxy of the environment: a
+    /// proxy's own 5xx after the request went on would look like a known refusal.
+    ///
+    /// # Errors
+    /// When TLS cannot be set up (no root certificates).
+    pub fn new() -> Result<Self, reqwest::Error> {
+        let http = reqwest::Client::builder()
+            .user_agent(concat!("Ritmo/", env!("CARGO_PKG_VERSION")))
+            .connect_timeout(CONNECT_TIMEOUT)
+            .redirect(reqwest::redirect::Policy::none())
+            .retry(reqwest::retry::never())
+            .no_proxy()
+            .pool_idle_timeout(POOL_IDLE_TIMEOUT)
+            .pool_max_idle_per_host(POOL_IDLE_PER_HOST)
+            .build()?;
+        Ok(Self { http })
+    }
+
+    /// One provider call. Takes at most 10 s. A sender whose stored config or credentials no
+    /// longer parse is at fault itself: `Refused(Sender, "config")`.
+    pub async fn send(
+        &self,
+        kind: ProviderKind,
+        config: &Value,
+        credentials: &Value,
+        outbound: &Outbound,
+    ) -> SendOutcome {
+        match kind {
+            ProviderKind::WhatsappCloud => match whatsapp_parts(config, credentials) {
+                Ok((config, credentials)) => whatsapp_cloud::send(&self.http, &config, &credentials, outbound).await,
+                Err(refusal) => SendOutcome::Refused(refusal),
+            },
+        }
+    }
+
+    /// The templates that the provider knows for this sender.
+    ///
+    /// # Errors
+    /// The refusal; nothing was changed, so it may be tried again.
+    pub async fn templates(
+        &self,
+        kind: ProviderKind,
+        config: &Value,
+        credentials: &Value,
+    ) -> Result<Vec<KnownTemplate>, Refusal> {
+        match kind {
+            ProviderKind::WhatsappCloud => {
+                let (config, credentials) = whatsapp_parts(config, credentials)?;
+                whatsapp_cloud::templates(&self.http, &config, &credentials).await
+            }
+        }
+    }
+}
+
+fn whatsapp_parts(
+    config: &Value,
+    credentials: &Value,
+) -> Result<(whatsapp_cloud::Config, whatsapp_cloud::Credentials), Refusal> {
+    let unreadable = |_: FieldErrors| Refusal { reaction: Reaction::Sender, code: "config".into(), retry_after: None };
+    Ok((
+        whatsapp_cloud::Config::parse(config).map_err(unreadable)?,
+        whatsapp_cloud::Credentials::parse(credentials).map_err(unreadable)?,
+    ))
+}
+
+/// Whether a new sender's `config` has the provider's shape. Pointers are relative to `config`.
+///
+/// # Errors
+/// Every wrong field.
+pub fn check_config(kind: ProviderKind, config: &Value) -> Result<(), Vec<FieldError>> {
+    match kind {
+        ProviderKind::WhatsappCloud => whatsapp_cloud::Config::parse(config).map(drop).map_err(|e| e.0),
+    }
+}
+
+/// Whether a new sender's `credentials` have the provider's shape. Pointers are relative to them.
+///
+/// # Errors
+/// Every wrong field; details never repeat a value.
+pub fn check_credentials(kind: ProviderKind, credentials: &Value) -> Result<(), Vec<FieldError>> {
+    match kind {
+        ProviderKind::WhatsappCloud => whatsapp_cloud::Credentials::parse(credentials).map(drop).map_err(|e| e.0),
+    }
+}
+
+/// Whether a webhook's raw body was signed with the sender's secret. `false` also when the stored
+/// credentials no longer parse: nothing unproven gets in.
+pub fn verify(kind: ProviderKind, raw: &[u8], headers: &HeaderMap, credentials: &Value) -> bool {
+    match kind {
+        ProviderKind::WhatsappCloud => {
+            let Ok(credentials) = whatsapp_cloud::Credentials::parse(credentials) else { return false };
+            let mut signatures = headers.get_all(whatsapp_cloud::SIGNATURE_HEADER).iter();
+            let header = signatures.next().and_then(|value| value.to_str().ok());
+            // Two signatures are no signature: which of them counts must not be the sender's choice.
+            signatures.next().is_none() && whatsapp_cloud::verify_signature(raw, header, &credentials)
+        }
+    }
+}
+
+/// Answers the provider's question whether a webhook address is ours (`GET`), with the text that
+/// it wants back as `text/plain`.
+///
+/// # Errors
+/// [`Denied`]: 403.
+pub fn verify_subscription(
+    kind: ProviderKind,
+    query: &[(String, String)],
+    credentials: &Value,
+) -> Result<String, Denied> {
+    match kind {
+        ProviderKind::WhatsappCloud => {
+            let credentials = whatsapp_cloud::Credentials::parse(credentials).map_err(|_| Denied)?;
+            whatsapp_cloud::verify_subscription(query, &credentials)
+        }
+    }
+}
+
+/// A verified webhook's raw body as events: what may end an enrollment first, statuses last.
+///
+/// # Errors
+/// [`Malformed`] when the body is no JSON.
+pub fn normalise(kind: ProviderKind, raw: &[u8], config: &Value) -> Result<Vec<InboundEvent>, Malformed> {
+    match kind {
+        ProviderKind::WhatsappCloud => match whatsapp_cloud::Config::parse(config) {
+            Ok(config) => whatsapp_cloud::normalise(raw, &config),
+            // Without a number of our own every entry is for another number.
+            Err(_) => Ok(Vec::new()),
+        },
+    }
+}

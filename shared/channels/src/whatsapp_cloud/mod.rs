@@ -1,0 +1,24 @@
+//! WhatsApp through Meta's Cloud API. Facts are from Meta's Cloud API reference unless a comment
+//! names another source.
+//!
+//! There is no idempotency key on a send, so an answer that never came stays unknown until a
+//! status webhook echoes our reference (`biz_opaque_callback_data`).
+
+mod body;
+mod classify;
+mod config;
+mod content;
+mod identity;
+mod normalise;
+mod send;
+mod templates;
+mod verify;
+
+pub use body::body;
+pub use classify::classify;
+pub use config::{Config, Credentials, DEFAULT_API_VERSION, DEFAULT_ORIGIN};
+pub use identity::canonical_wa_id;
+pub use normalise::{MAX_EVENTS, normalise};
+pub use send::{TOTAL_TIMEOUT, send};
+pub use templates::{KnownTemplate, templates};
+pub use verify::{SIGNATURE_HEADER, verify_signature, verify_subscription};

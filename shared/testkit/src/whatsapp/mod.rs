@@ -1,0 +1,18 @@
+//! A stand-in for WhatsApp's Cloud API: the two routes that the adapter calls, Meta's refusals with
+//! Meta's bodies, the 24 h window, a template list, status and inbound webhooks signed as Meta signs
+//! them. Facts are from Meta's Cloud API reference.
+//!
+//! [`WhatsappStandIn`] is the handle: [`WhatsappStandIn::router`] serves it, its methods are what the
+//! local runner's `_local` routes and tests call.
+
+mod accept;
+mod journal;
+mod meta_error;
+mod request;
+mod routes;
+mod stand_in;
+mod template_list;
+mod webhook;
+
+pub use stand_in::{Clock, Hooks, Lookup, Schedule, SenderAccess, SenderKey, UnknownSender, WhatsappStandIn};
+pub use webhook::{WebhookDelivery, sign};

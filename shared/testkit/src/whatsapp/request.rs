@@ -1,0 +1,261 @@
+//! What Meta refuses in the body of a send before it looks at anything else. Fields that are not
+//! known are passed over, as Meta does.
+
+use serde_json::Value;
+
+use super::meta_error::MetaError;
+
+const MAX_TEXT: usize = 4_096;
+const MAX_CALLBACK_DATA: usize = 512;
+const MAX_PARAMETER: usize = 1_024;
+
+/// A send that is well-formed.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Request {
+    pub(super) to: To,
+    pub(super) content: Content,
+    pub(super) callback_data: Option<String>,
+}
+
+/// Whom a message is for.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum To {
+    /// Digits.
+    Phone(String),
+    UserId(String),
+}
+
+impl To {
+    /// The same for every way to write the recipient.
+    pub(super) fn key(&self) -> String {
+        match self {
+            Self::Phone(digits) => recipient_key(digits),
+            Self::UserId(id) => id.clone(),
+        }
+    }
+}
+
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Content {
+    Template(Template),
+    /// Anything else is free-form and needs the window.
+    Free {
+        text: String,
+    },
+}
+
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Template {
+    pub(super) name: String,
+    pub(super) language: String,
+    pub(super) header: u32,
+    pub(super) body: Vec<String>,
+    pub(super) buttons: u32,
+}
+
+/// A recipient in the one form by which it is compared and shown: E.164 with `+`, a Brazilian
+/// mobile with its ninth digit (`551692318222` and `5516992318222` are one person); a user id, which
+/// has a dot, as it is.
+pub(super) fn recipient_key(text: &str) -> String {
+    if text.contains('.') {
+        return text.trim().to_owned();
+    }
+    let digits: String = text.chars().filter(char::is_ascii_digit).collect();
+    let short_mobile = digits.len() == 12 && digits.starts_with("55") && digits.as_bytes()[4] >= b'6';
+    if short_mobile { format!("+{}9{}", &digits[..4], &digits[4..]) } else { format!("+{digits}") }
+}
+
+/// The recipient as far as it can be read, for faults that hit even a malformed request.
+pub(super) fn raw_recipient(body: &Value) -> Option<&str> {
+    text(body, "to").or_else(|| text(body, "recipient"))
+}
+
+/// Reads a send.
+///
+/// # Errors
+/// Meta's refusal.
+pub(super) fn read(body: &Value) -> Result<Request, MetaError> {
+    if text(body, "messaging_product") != Some("whatsapp") {
+        return Err(MetaError::parameter("The parameter messaging_product is required."));
+    }
+    let callback_data = text(body, "biz_opaque_callback_data").map(String::from);
+    if callback_data.as_ref().is_some_and(|data| data.chars().count() > MAX_CALLBACK_DATA) {
+        return Err(MetaError::parameter("Param biz_opaque_callback_data must be at most 512 characters long."));
+    }
+    let to = recipient(body)?;
+    let content = match text(body, "type").unwrap_or("text") {
+        "text" => Content::Free { text: text_body(body)? },
+        "template" => Content::Template(template(body)?),
+        type_ @ ("image" | "video" | "audio" | "document" | "sticker" | "location" | "contacts" | "interactive"
+        | "reaction") => {
+            body.get(type_).ok_or_else(|| MetaError::parameter(format!("The parameter {type_} is required.")))?;
+            Content::Free { text: format!("[{type_}]") }
+        }
+        _ => return Err(MetaError::parameter("Param type must be one of {AUDIO, CONTACTS, DOCUMENT, IMAGE, …}.")),
+    };
+    Ok(Request { to, content, callback_data })
+}
+
+fn recipient(body: &Value) -> Result<To, MetaError> {
+    if let Some(to) = text(body, "to") {
+        let digits: String = to.chars().filter(char::is_ascii_digit).collect();
+        let plain = to.chars().all(|c| c.is_ascii_digit() || matches!(c, '+' | ' ' | '-' | '(' | ')'));
+        if !plain || !(7..=15).contains(&digits.len()) {
+            return Err(MetaError::of(131_009).details("Param to is not a valid WhatsApp number."));
+        }
+        return Ok(To::Phone(digits));
+    }
+    match text(body, "recipient") {
+        Some(id) if id.contains('.') => Ok(To::UserId(id.into())),
+        Some(_) => Err(MetaError::of(131_009).details("Param recipient is not a valid user id.")),
+        None => Err(MetaError::parameter("The parameter to is required.")),
+    }
+}
+
+fn text_body(body: &Value) -> Result<String, MetaError> {
+    let words = body.get("text").and_then(|part| text(part, "body"));
+    let words = words.ok_or_else(|| MetaError::parameter("The parameter text['body'] is required."))?;
+    if words.chars().count() > MAX_TEXT {
+        return Err(MetaError::parameter("Param text['body'] must be at most 4096 characters long."));
+    }
+    Ok(words.into())
+}
+
+fn template(body: &Value) -> Result<Template, MetaError> {
+    let required = |name: &str| MetaError::parameter(format!("The parameter template['{name}'] is required."));
+    let part = body.get("template").ok_or_else(|| MetaError::parameter("The parameter template is required."))?;
+    let language = part.get("language").and_then(|language| text(language, "code"));
+    let mut read = Template {
+        name: text(part, "name").ok_or_else(|| required("name"))?.into(),
+        language: language.ok_or_else(|| required("language"))?.into(),
+        header: 0,
+        body: Vec::new(),
+        buttons: 0,
+    };
+    for component in part.get("components").and_then(Value::as_array).into_iter().flatten() {
+        let parameters: &[Value] =
+            component.get("parameters").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
+        match text(component, "type").unwrap_or_default().to_ascii_lowercase().as_str() {
+            "header" => {
+                parameters.iter().try_for_each(|parameter| media_or_text(parameter).map(drop))?;
+                read.header += u32::try_from(parameters.len()).unwrap_or(u32::MAX);
+            }
+            "body" => {
+                let named = parameters.iter().filter(|p| text(p, "parameter_name").is_some()).count();
+                if named != 0 && named != parameters.len() {
+                    return Err(MetaError::parameter("Named and positional parameters cannot be mixed."));
+                }
+                for parameter in parameters {
+                    read.body.push(body_parameter(parameter)?);
+                }
+            }
+            "button" => {
+                button(component, parameters)?;
+                read.buttons += 1;
+            }
+            _ => return Err(MetaError::parameter("Param template['components'] has an unknown type.")),
+        }
+    }
+    Ok(read)
+}
+
+fn body_parameter(parameter: &Value) -> Result<String, MetaError> {
+    let words = match text(parameter, "type") {
+        Some("text") => text(parameter, "text"),
+        Some(type_ @ ("currency" | "date_time")) => parameter.get(type_).and_then(|p| text(p, "fallback_value")),
+        _ => return Err(MetaError::parameter("Param template['components']['parameters']['type'] is not valid.")),
+    };
+    let words = words.ok_or_else(|| MetaError::of(131_008).details("Parameter of type text is missing text value"))?;
+    if words.contains(['\n', '\r', '\t']) || words.contains("     ") {
+        return Err(MetaError::of(132_012)
+            .details("Param text cannot have new-line/tab characters or more than 4 consecutive spaces"));
+    }
+    if words.chars().count() > MAX_PARAMETER {
+        return Err(MetaError::of(132_005).details("Translated text too long"));
+    }
+    Ok(words.into())
+}
+
+fn media_or_text(parameter: &Value) -> Result<(), MetaError> {
+    match text(parameter, "type") {
+        Some("text") => body_parameter(parameter).map(drop),
+        Some(type_ @ ("image" | "video" | "document")) => {
+            let media = parameter.get(type_);
+            let given = media.is_some_and(|media| text(media, "link").or_else(|| text(media, "id")).is_some());
+            if given { Ok(()) } else { Err(MetaError::parameter(format!("Param {type_} must have an id or a link."))) }
+        }
+        _ => Err(MetaError::of(132_012).details("header: Format mismatch")),
+    }
+}
+
+fn button(component: &Value, parameters: &[Value]) -> Result<(), MetaError> {
+    let wrong = |what: &str| MetaError::parameter(format!("Param template['components'] button: {what}"));
+    let (type_, field) = match text(component, "sub_type").unwrap_or_default().to_ascii_lowercase().as_str() {
+        "url" => ("text", "text"),
+        "quick_reply" => ("payload", "payload"),
+        "copy_code" => ("coupon_code", "coupon_code"),
+        // Flow, catalogue and the like have their own shapes; they are not looked into.
+        "flow" | "catalog" | "mpm" => return Ok(()),
+        _ => return Err(wrong("sub_type is not valid")),
+    };
+    let index = component.get("index");
+    let index = index.and_then(|i| i.as_u64().or_else(|| i.as_str()?.parse().ok()));
+    if index.is_none_or(|index| index > 9) {
+        return Err(wrong("index is not valid"));
+    }
+    match parameters {
+        [parameter] if text(parameter, "type") == Some(type_) && text(parameter, field).is_some() => Ok(()),
+        _ => Err(wrong("needs its one parameter")),
+    }
+}
+
+fn text<'a>(object: &'a Value, name: &str) -> Option<&'a str> {
+    object.get(name)?.as_str().filter(|text| !text.is_empty())
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use serde_json::json;
+
+    use super::*;
+
+    fn code(body: Value) -> i64 {
+        read(&body).unwrap_err().code
+    }
+
+    fn with_body(parameters: Value) -> Value {
+        json!({"messaging_product": "whatsapp", "to": "5511987654321", "type": "template", "template": {
+            "name": "a", "language": {"code": "pt_BR"}, "components": [{"type": "body", "parameters": parameters}]}})
+    }
+
+    #[test]
+    fn malformed_sends_are_refused_as_meta_does() {
+        let text = |to: &str, text: &str| json!({"messaging_product": "whatsapp", "to": to, "text": {"body": text}});
+        assert!(read(&text("+55 (11) 98765-4321", "oi")).is_ok());
+        assert!(read(&text("5511987654321", &"é".repeat(4_096))).is_ok());
+        assert_eq!(code(text("5511987654321", &"é".repeat(4_097))), 100);
+        assert_eq!(code(text("5511987654321", "")), 100);
+        assert_eq!(code(text("", "oi")), 100);
+        assert_eq!(code(text("ana@example.com", "oi")), 131_009);
+        assert_eq!(code(json!({"to": "5511987654321", "text": {"body": "oi"}})), 100);
+        assert_eq!(code(json!("no object")), 100);
+        assert_eq!(code(with_body(json!([{"type": "text", "text": "a\nb"}]))), 132_012);
+        assert_eq!(code(with_body(json!([{"type": "text", "text": "a     b"}]))), 132_012);
+        assert_eq!(code(with_body(json!([{"type": "text", "text": ""}]))), 131_008);
+        assert_eq!(
+            code(with_body(
+                json!([{"type": "text", "text": "a"}, {"type": "text", "text": "b", "parameter_name": "b"}])
+            )),
+            100
+        );
+    }
+
+    #[test]
+    fn a_recipient_is_compared_in_one_form() {
+        for same in ["+55 16 99231-8222", "551692318222", "5516992318222"] {
+            assert_eq!(recipient_key(same), "+5516992318222");
+        }
+        assert_eq!(recipient_key("US.13491208655302741918"), "US.13491208655302741918");
+    }
+}

@@ -1,0 +1,155 @@
+//! The two routes of the Graph API.
+
+use std::collections::HashMap;
+use std::io;
+use std::time::Duration;
+
+use axum::body::{Body, Bytes};
+use axum::extract::{Path, Query, State};
+use axum::http::{HeaderMap, StatusCode, header::AUTHORIZATION};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post};
+use axum::{Json, Router};
+use serde_json::{Value, json};
+
+use super::meta_error::MetaError;
+use super::request::{self, Content, Request, To};
+use super::stand_in::{SenderAccess, SenderKey, WhatsappStandIn};
+use crate::local::{Cut, Failure};
+
+const DEFAULT_PAGE: usize = 25;
+
+pub(super) fn router(stand_in: WhatsappStandIn) -> Router {
+    Router::new()
+        .route("/{version}/{phone_number_id}/messages", post(messages))
+        .route("/{version}/{waba_id}/message_templates", get(message_templates))
+        .with_state(stand_in)
+}
+
+async fn messages(
+    State(stand_in): State<WhatsappStandIn>,
+    Path((_version, phone_number_id)): Path<(String, String)>,
+    headers: HeaderMap,
+    raw: Bytes,
+) -> Response {
+    stand_in.state().count_request();
+    let access = match authorised(&stand_in, SenderKey::PhoneNumberId(phone_number_id.clone()), &headers).await {
+        Ok(Some(access)) => access,
+        Ok(None) => return MetaError::unknown_node(&phone_number_id).into_response(),
+        Err(error) => return error.into_response(),
+    };
+    // What is no JSON has no parameters.
+    let body: Value = serde_json::from_slice(&raw).unwrap_or_default();
+    if body.get("status").and_then(Value::as_str) == Some("read") {
+        return Json(json!({"success": true})).into_response();
+    }
+    let failure = stand_in.state().next_failure(request::raw_recipient(&body));
+    match failure {
+        Some(Failure::Status(status)) => return bare(status),
+        Some(Failure::ErrorCode(code)) => return MetaError::of(code).into_response(),
+        Some(Failure::Timeout(Cut::Before)) => return cut(),
+        _ => {}
+    }
+    let request = match request::read(&body) {
+        Ok(request) => request,
+        Err(error) => return error.into_response(),
+    };
+    if let Some(Failure::DelayMs(milliseconds)) = failure {
+        tokio::time::sleep(Duration::from_millis(milliseconds)).await;
+    }
+    let report = failure != Some(Failure::DropStatusWebhook(true));
+    match stand_in.accept(&access, &request, body, report) {
+        Err(error) => error.into_response(),
+        Ok(_) if failure == Some(Failure::Timeout(Cut::After)) => cut(),
+        Ok(id) => Json(answer(&request, &id)).into_response(),
+    }
+}
+
+/// Lists templates with the paging of the Graph API: `limit`, `after`, and `next` while there is more.
+async fn message_templates(
+    State(stand_in): State<WhatsappStandIn>,
+    Path((version, waba_id)): Path<(String, String)>,
+    Query(query): Query<HashMap<String, String>>,
+    headers: HeaderMap,
+) -> Response {
+    match authorised(&stand_in, SenderKey::WabaId(waba_id.clone()), &headers).await {
+        Ok(Some(_)) => {}
+        Ok(None) => return MetaError::unknown_node(&waba_id).into_response(),
+        Err(error) => return error.into_response(),
+    }
+    let number = |name: &str| query.get(name).and_then(|text| text.parse::<usize>().ok());
+    let start = number("after").unwrap_or(0);
+    let limit = number("limit").unwrap_or(DEFAULT_PAGE).clamp(1, 1_000);
+    let all = stand_in.state().templates.all(&waba_id);
+    let end = start.saturating_add(limit).min(all.len());
+    let data: Vec<Value> = all
+        .iter()
+        .enumerate()
+        .take(end)
+        .skip(start)
+        .map(|(index, template)| {
+            let variables: Vec<String> =
+                (1..=template.body_parameters.unwrap_or(0)).map(|n| format!("{{{{{n}}}}}")).collect();
+            json!({
+                "id": format!("{}", 1_000_000 + index),
+                "name": template.name,
+                "language": template.language,
+                "status": template.status,
+                "category": "UTILITY",
+                "parameter_format": "POSITIONAL",
+                "components": [{"type": "BODY", "text": format!("Text {}", variables.join(" "))}],
+            })
+        })
+        .collect();
+    let mut paging = json!({"cursors": {"before": start.to_string(), "after": end.to_string()}});
+    if end < all.len() {
+        paging["next"] = json!(format!("https://graph.facebook.com/{version}/{waba_id}/message_templates?after={end}"));
+    }
+    Json(json!({"data": data, "paging": paging})).into_response()
+}
+
+/// The sender behind a node, `None` when there is none.
+///
+/// # Errors
+/// 190 without a bearer token or with another than the sender's.
+async fn authorised(
+    stand_in: &WhatsappStandIn,
+    key: SenderKey,
+    headers: &HeaderMap,
+) -> Result<Option<SenderAccess>, MetaError> {
+    let token = headers
+        .get(AUTHORIZATION)
+        .and_then(|value| value.to_str().ok())
+        .and_then(|value| value.strip_prefix("Bearer "))
+        .ok_or_else(MetaError::unauthorised)?;
+    match stand_in.sender(key).await {
+        Some(access) if access.access_token == token => Ok(Some(access)),
+        Some(_) => Err(MetaError::unauthorised()),
+        None => Ok(None),
+    }
+}
+
+fn answer(request: &Request, id: &str) -> Value {
+    let contact = match &request.to {
+        To::Phone(digits) => json!({"input": digits, "wa_id": digits}),
+        To::UserId(user) => json!({"input": user, "user_id": user}),
+    };
+    let mut message = json!({"id": id});
+    if matches!(request.content, Content::Template(_)) {
+        message["message_status"] = json!("accepted");
+    }
+    json!({"messaging_product": "whatsapp", "contacts": [contact], "messages": [message]})
+}
+
+/// An HTTP status with an error that carries no code.
+fn bare(status: u16) -> Response {
+    let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    (status, Json(json!({"error": {"message": "Stand-in fault", "type": "OAuthException"}}))).into_response()
+}
+
+/// Ends the connection without a byte of an answer: the head is still in the server's buffer when
+/// the body fails, and the connection is dropped with it.
+fn cut() -> Response {
+    let broken = futures::stream::once(async { Err::<Bytes, _>(io::Error::from(io::ErrorKind::ConnectionAborted)) });
+    Body::from_stream(broken).into_response()
+}

@@ -1,22 +1,94 @@
-use crate::{Engine, Ports, Refused};
+//! Why has it not sent? In words that a support agent understands.
+
+use domain::enrollment::plan::{Context, why_not};
+use domain::enrollment::{Enrollment, State};
 use domain::ids::{EnrollmentId, TenantId};
 use domain::time::Timestamp;
+
+use crate::ports::Store as _;
+use crate::{Engine, Ports, Refused};
+
+/// One thing that keeps the next step from going out.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Blocking {
     pub code: &'static str,
     pub detail: String,
+    /// When it ends by itself, if it does.
     pub until: Option<Timestamp>,
 }
+
 #[derive(Debug, Clone, PartialEq)]
 pub struct Explanation {
     pub now: Timestamp,
     pub blocking: Vec<Blocking>,
-    /** index and key of the next step */
+    /// Index and key of the next step.
     pub next: Option<(u32, String)>,
     pub next_at: Option<Timestamp>,
 }
+
 impl<P: Ports> Engine<P> {
-    pub async fn explain(&self, _tenant: TenantId, _id: EnrollmentId) -> Result<Explanation, Refused> {
-        unimplemented!()
+    /// `GET /v1/enrollments/{id}/explain`. Reads only.
+    pub async fn explain(&self, tenant: TenantId, id: EnrollmentId) -> Result<Explanation, Refused> {
+        let unknown = Refused::Unknown { what: "enrollment", pointer: "" };
+        let person = self.store.person(tenant, id.contact).await?.ok_or(unknown.clone())?;
+        let enrollment = person.enrollments.iter().find(|e| e.id == id).ok_or(unknown)?;
+        let version = self.version_of(tenant, enrollment).await?;
+        let account = self.account(tenant).await?;
+        let senders = self.senders(tenant).await?;
+        let now = self.now();
+        let context = Context {
+            tenant,
+            person: &person,
+            sequence: &version.sequence,
+            settings: &account.settings,
+            senders: &senders,
+        };
+        let next = version.sequence.steps.get(enrollment.step as usize).filter(|_| !enrollment.state.is_finished());
+        let mut blocking = state_blocks(enrollment, now);
+        if !enrollment.state.is_finished() {
+            blocking.extend(why_not(enrollment, &context, now).into_iter().map(|(code, detail)| Blocking {
+                code,
+                detail,
+                until: None,
+            }));
+        }
+        Ok(Explanation {
+            now,
+            blocking,
+            next: next.map(|s| (enrollment.step, s.key.clone())),
+            next_at: enrollment.due_at().filter(|_| next.is_some()),
+        })
+    }
+}
+
+fn state_blocks(e: &Enrollment, now: Timestamp) -> Vec<Blocking> {
+    let block = |code, detail: String, until| vec![Blocking { code, detail, until }];
+    match e.state {
+        State::Finished(outcome) => block("finished", format!("it has ended: {}", outcome.as_str()), None),
+        State::Paused => block("paused", "it is paused: resume it to go on".into(), None),
+        State::Parked(reason) => block(reason.as_str(), format!("held: {}", reason.explain()), None),
+        State::Sending => {
+            let unknown = e.lease.as_ref().and_then(|l| l.resolve_at);
+            match unknown {
+                Some(at) => block(
+                    "unknown",
+                    "the provider did not answer: it is not sent twice, its report is awaited".into(),
+                    Some(at),
+                ),
+                None => block("in_flight", "the message is being sent right now".into(), None),
+            }
+        }
+        State::Waiting => match e.due.filter(|due| *due > now) {
+            Some(due) => {
+                let moved = e.records.iter().rev().find(|r| r.planned_at == Some(due)).map(|r| {
+                    let why: Vec<_> =
+                        r.adjustments.iter().map(|a| domain::enrollment::view::adjustment(a.code)).collect();
+                    why.join(", ")
+                });
+                let because = moved.filter(|m| !m.is_empty()).map_or_else(String::new, |m| format!(" (moved: {m})"));
+                block("waiting", format!("the step waits until {due}{because}"), Some(due))
+            }
+            None => block("due", "it is due: it goes out as soon as a worker takes it".into(), None),
+        },
     }
 }

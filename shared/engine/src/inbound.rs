@@ -1,15 +1,225 @@
+//! What a provider's webhook says, applied.
+//!
+//! The answer is given only when everything has been applied, or queued where applying failed for a
+//! passing reason (then it is answered 5xx too: the provider's repeat is harmless). Dies anywhere:
+//! the provider has no answer and repeats; marks, ranks and keyed records make repeats harmless.
+
+use domain::ids::{ContactId, SenderId, TenantId};
+use domain::message::{Identity, InboundEvent, InboundMessage, Reaction, StatusUpdate};
+use domain::signal::{MESSAGE_RECEIVED, Signal};
+use sha2::{Digest as _, Sha256};
+
+use crate::model::{Direction, StoredMessage};
+use crate::ports::{ContactSaved, Queues as _, Store as _};
 use crate::queue::InboundWork;
-use crate::{Engine, PortError, Ports};
-use domain::ids::SenderId;
-use domain::message::InboundEvent;
+use crate::{Engine, MAX_RACES, PortError, Ports, Refused};
+
+/// More statuses than these in one body are queued: the provider waits for the answer.
+const STATUSES_AT_ONCE: usize = 50;
+
 impl<P: Ports> Engine<P> {
     /// Applies a provider's verified, normalised events: messages and opt-outs first. What a passing
     /// fault keeps from being applied is queued on the inbound queue *and* reported as an error.
-    pub async fn apply(&self, _sender: SenderId, _events: Vec<InboundEvent>) -> Result<(), PortError> {
-        unimplemented!()
+    pub async fn apply(&self, sender: SenderId, events: Vec<InboundEvent>) -> Result<(), PortError> {
+        let (statuses, first): (Vec<_>, Vec<_>) =
+            events.into_iter().partition(|e| matches!(e, InboundEvent::Status(_)));
+        let mut events = first.into_iter().chain(statuses).collect::<Vec<_>>();
+        let first_status = events.iter().position(|e| matches!(e, InboundEvent::Status(_))).unwrap_or(events.len());
+        let at_once = events.len().min(first_status + STATUSES_AT_ONCE);
+        let later = events.split_off(at_once);
+        if !later.is_empty() {
+            self.queue(sender, later).await?;
+        }
+        for (index, event) in events.iter().enumerate() {
+            if let Err(error) = self.apply_one(sender, event).await {
+                self.queue(sender, events[index..].to_vec()).await?;
+                return Err(error);
+            }
+        }
+        Ok(())
     }
-    /// The same from the inbound queue.
-    pub async fn apply_queued(&self, _work: &InboundWork) -> Result<(), PortError> {
-        unimplemented!()
+
+    /// The same from the inbound queue, which retries by itself.
+    pub async fn apply_queued(&self, work: &InboundWork) -> Result<(), PortError> {
+        for event in &work.events {
+            self.apply_one(work.sender, event).await?;
+        }
+        Ok(())
+    }
+
+    async fn queue(&self, sender: SenderId, events: Vec<InboundEvent>) -> Result<(), PortError> {
+        self.queues.inbound(&InboundWork { tenant: sender.tenant(), sender, events }).await
+    }
+
+    async fn apply_one(&self, sender: SenderId, event: &InboundEvent) -> Result<(), PortError> {
+        let tenant = sender.tenant();
+        let applied = match event {
+            InboundEvent::Message(message) => self.message(tenant, sender, message).await,
+            InboundEvent::Status(status) => self.status(tenant, sender, status).await,
+            InboundEvent::OptOut { from, at, id } => match self.who(tenant, from).await? {
+                Some(contact) => self.opt_out_of_sender(tenant, sender, contact, id, *at).await,
+                None => Ok(()),
+            },
+            InboundEvent::NumberChanged { from, to, .. } => match self.who(tenant, from).await? {
+                Some(contact) => self.add_identities(tenant, contact, std::slice::from_ref(to)).await,
+                None => Ok(()),
+            },
+        };
+        match applied {
+            Ok(()) => Ok(()),
+            Err(Refused::Port(error)) => Err(error),
+            Err(Refused::Busy) => Err(PortError::Transient("the contact changes too often right now".into())),
+            // Gone meanwhile (erased, deleted): nothing to apply to.
+            Err(Refused::Unknown { .. } | Refused::Rule { .. }) => Ok(()),
+        }
+    }
+
+    /// The first contact that any of these identities names.
+    async fn who(&self, tenant: TenantId, identities: &[Identity]) -> Result<Option<ContactId>, PortError> {
+        for identity in identities {
+            if let Some(contact) = self.store.find_contact(tenant, identity).await? {
+                return Ok(Some(contact));
+            }
+        }
+        Ok(None)
+    }
+
+    /// A contact wrote: the 24 h window opens, the mark lies, the reply ends what it ends.
+    async fn message(&self, tenant: TenantId, sender: SenderId, message: &InboundMessage) -> Result<(), Refused> {
+        let Some(contact) = self.who(tenant, &message.from).await? else { return Ok(()) };
+        self.store.put_message(tenant, &stored(contact, sender, message)).await?;
+        if !message.kind.is_reply() {
+            return Ok(());
+        }
+        // A provider's clock may be ahead of ours; a reply never counts as later than now.
+        let at = message.at.min(self.now());
+        let signal = Signal {
+            id: message.id.clone(),
+            kind: MESSAGE_RECEIVED.into(),
+            at,
+            target: None,
+            conversation: None,
+            data: serde_json::Map::new(),
+        };
+        self.note(tenant, sender, contact, message, &signal).await?;
+        let settings = &self.account(tenant).await?.settings;
+        if message.text.as_deref().is_some_and(|text| settings.is_opt_out(text)) {
+            self.opt_out_of_sender(tenant, sender, contact, &message.id, at).await?;
+        }
+        if let Some(person) = self.store.person(tenant, contact).await? {
+            self.end_by(tenant, person, &signal).await?;
+        }
+        Ok(())
+    }
+
+    /// The window, the mark and what the provider calls the person, in one write of the contact.
+    async fn note(
+        &self,
+        tenant: TenantId,
+        sender: SenderId,
+        id: ContactId,
+        message: &InboundMessage,
+        signal: &Signal,
+    ) -> Result<(), Refused> {
+        let mut seen = message.from.clone();
+        for _ in 0..MAX_RACES {
+            let Some(mut contact) = self.store.contact(tenant, id).await? else { return Ok(()) };
+            let before = contact.clone();
+            contact.marks.add(signal);
+            let last = contact.last_inbound.entry(sender).or_insert(signal.at);
+            *last = (*last).max(signal.at);
+            contact.remember(&seen);
+            if contact == before {
+                return Ok(());
+            }
+            contact.rev += 1;
+            let known = before.identities();
+            let gained: Vec<Identity> = contact.identities().into_iter().filter(|i| !known.contains(i)).collect();
+            match self.store.save_contact(tenant, &contact, &gained, &[]).await? {
+                ContactSaved::Yes => return Ok(()),
+                ContactSaved::Stale => {}
+                // Another contact owns that identity: the window and the mark matter more.
+                ContactSaved::Taken(taken) => seen.retain(|i| !taken.iter().any(|(t, _)| t == i)),
+            }
+        }
+        Err(Refused::Busy)
+    }
+
+    async fn add_identities(&self, tenant: TenantId, id: ContactId, new: &[Identity]) -> Result<(), Refused> {
+        for _ in 0..MAX_RACES {
+            let Some(mut contact) = self.store.contact(tenant, id).await? else { return Ok(()) };
+            let known = contact.identities();
+            contact.remember(new);
+            // Messages go to the number that the person has now.
+            if let Some(Identity::WaId(wa_id)) = new.first() {
+                contact.wa_ids.retain(|w| w != wa_id);
+                contact.wa_ids.insert(0, wa_id.clone());
+            }
+            let gained: Vec<Identity> = contact.identities().into_iter().filter(|i| !known.contains(i)).collect();
+            if gained.is_empty() {
+                return Ok(());
+            }
+            contact.rev += 1;
+            match self.store.save_contact(tenant, &contact, &gained, &[]).await? {
+                ContactSaved::Yes | ContactSaved::Taken(_) => return Ok(()),
+                ContactSaved::Stale => {}
+            }
+        }
+        Err(Refused::Busy)
+    }
+
+    async fn opt_out_of_sender(
+        &self,
+        tenant: TenantId,
+        sender: SenderId,
+        contact: ContactId,
+        id: &str,
+        at: domain::time::Timestamp,
+    ) -> Result<(), Refused> {
+        if let Some(sender) = self.store.sender(sender).await? {
+            self.opt_out(tenant, contact, sender.channel, id, at).await?;
+        }
+        Ok(())
+    }
+
+    /// What became of an attempt, matched by our own reference.
+    async fn status(&self, tenant: TenantId, sender: SenderId, update: &StatusUpdate) -> Result<(), Refused> {
+        let Some(reference) = update.reference else { return Ok(()) };
+        let attempt = reference.0;
+        let id = attempt.enrollment;
+        let Some(person) = self.store.person(tenant, id.contact).await? else { return Ok(()) };
+        let Some(enrollment) = person.enrollments.iter().find(|e| e.id == id).cloned() else { return Ok(()) };
+        self.with_planning(tenant, &person, enrollment, |e, planning, now| {
+            domain::enrollment::status::status(e, attempt, update, planning, now)
+        })
+        .await?;
+        if let Some(refusal) = &update.refusal {
+            self.react(tenant, sender, refusal).await;
+            if refusal.reaction == Reaction::OptedOut {
+                let text = attempt.to_string();
+                self.opt_out_of_sender(tenant, sender, id.contact, &text, update.at).await?;
+            }
+        }
+        Ok(())
+    }
+}
+
+fn stored(contact: ContactId, sender: SenderId, message: &InboundMessage) -> StoredMessage {
+    let hash: [u8; 32] = Sha256::digest(format!("{sender}\n{}", message.id).as_bytes()).into();
+    let mut id = [0; 12];
+    id.copy_from_slice(&hash[..12]);
+    StoredMessage {
+        id: domain::ids::MessageId::from_bytes(id),
+        contact,
+        at: message.at,
+        direction: Direction::In,
+        channel: domain::message::Channel::Whatsapp,
+        sender,
+        message: None,
+        text: message.text.clone(),
+        kind: Some(message.kind),
+        provider_message_id: Some(message.id.clone()),
+        enrollment: None,
+        step: None,
     }
 }

@@ -2,7 +2,7 @@
 
 use domain::account::Role;
 use domain::contact::TargetRef;
-use domain::enrollment::Source;
+use domain::enrollment::{ParkReason, Source};
 use domain::ids::{ContactId, EnrollmentId, JobId, MessageId, SenderId, SequenceId, TenantId};
 use domain::message::{Channel, InboundKind, Message};
 use domain::sequence::Sequence;
@@ -135,6 +135,8 @@ pub enum JobWork {
     Enroll { sequence: SequenceId, source: Source, by: String, target: Option<TargetRef> },
     /// Rows are CSV records as objects; `role` of the key decides nothing here, the default country does.
     Import { default_country: Option<String>, by: String },
+    /// One row, of nothing: everybody held for this reason goes on.
+    Unpark { reason: ParkReason },
 }
 
 /// Counters of a job; a part's are added once.

@@ -7,7 +7,7 @@ use std::future::Future;
 use domain::account::{Account, ApiKey};
 use domain::contact::{Contact, Conversation, Person, Target};
 use domain::enrollment::{Enrollment, Lease, PlannedSend};
-use domain::ids::{ApiKeyId, ContactId, EnrollmentId, JobId, MessageId, SenderId, SequenceId, TenantId};
+use domain::ids::{ApiKeyId, ContactId, EnrollmentId, JobId, SenderId, SequenceId, TenantId};
 use domain::message::{Channel, Identity, Outbound, ProviderKind, SendOutcome};
 use domain::sender::{KnownTemplate, Sender};
 use domain::time::Timestamp;
@@ -66,6 +66,9 @@ pub enum ContactSaved {
     /// These identities belong to other contacts.
     Taken(Vec<(Identity, ContactId)>),
 }
+
+/// The due index is split into this many shards, by contact.
+pub const DUE_SHARDS: u8 = 128;
 
 /// An entry of the due index.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -318,14 +321,16 @@ pub trait Timers: Send + Sync + 'static {
     /// Sends [`StepDue`] to the step queue at `at` (never before; late is fine). A timer of the
     /// same enrollment and generation is the same timer.
     fn arm(&self, due: &StepDue, at: Timestamp, now: Timestamp) -> impl Future<Output = PortResult<()>> + Send;
+    /// The same once more under the same generation, for a timer that fired early: always by a
+    /// queue message, delayed by at most 15 minutes (it then comes early and is armed again).
+    fn arm_again(&self, due: &StepDue, at: Timestamp, now: Timestamp) -> impl Future<Output = PortResult<()>> + Send;
 }
 
 /// The queues between the functions: at least once, in any order.
 pub trait Queues: Send + Sync + 'static {
     fn send(&self, planned: &PlannedSend) -> impl Future<Output = PortResult<()>> + Send;
     fn enroll(&self, work: &EnrollWork) -> impl Future<Output = PortResult<()>> + Send;
-    /// `delay`: seconds, at most 900.
-    fn inbound(&self, work: &InboundWork, delay: u32) -> impl Future<Output = PortResult<()>> + Send;
+    fn inbound(&self, work: &InboundWork) -> impl Future<Output = PortResult<()>> + Send;
 }
 
 /// The one source of "now".
@@ -377,6 +382,3 @@ pub trait Ports: Send + Sync + Sized + 'static {
     type Secrets: Secrets;
     type Channels: Channels;
 }
-
-/// Names a stored message of an attempt.
-pub type MessageKey = (ContactId, MessageId);

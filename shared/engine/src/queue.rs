@@ -1,6 +1,5 @@
 //! Messages on the queues, versioned: what was queued before a deploy still parses after it.
 
-use domain::enrollment::PlannedSend;
 use domain::ids::{EnrollmentId, JobId, SenderId, TenantId};
 use domain::message::InboundEvent;
 use serde::{Deserialize, Serialize};
@@ -34,9 +33,6 @@ pub struct InboundWork {
     pub tenant: TenantId,
     pub sender: SenderId,
     pub events: Vec<InboundEvent>,
-    /// How often it has been put back (a status whose attempt is not known yet).
-    #[serde(default)]
-    pub tries: u32,
 }
 
 /// Everything that travels on a queue. `v` comes first so that a later form can be told apart.
@@ -68,6 +64,3 @@ pub fn encode<T: Serialize>(body: &T) -> String {
 pub fn decode<T: for<'de> Deserialize<'de>>(text: &str) -> Result<T, serde_json::Error> {
     serde_json::from_str::<Queued<T>>(text).map(Queued::into_body)
 }
-
-/// The send queue's body.
-pub type SendWork = PlannedSend;

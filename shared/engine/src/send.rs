@@ -1,7 +1,185 @@
-use crate::{Engine, PortError, Ports};
-use domain::enrollment::PlannedSend;
+//! A planned send: claim, call, settle.
+//!
+//! - Dies before the claim: the message comes again.
+//! - After the claim, before the call: the lease runs out, the send is unknown, and nobody sends
+//!   again until a status or 15 minutes have told.
+//! - After the call, before settling: the same; a status settles it as sent.
+//! - After settling, before the timer: the message comes again, finds its claim gone and arms the
+//!   current timer.
+//!
+//! So nothing after the claim may be left for the queue to retry.
+
+use domain::account::Settings;
+use domain::enrollment::settle::settle;
+use domain::enrollment::{Enrollment, ParkReason, PlannedSend, Planning};
+use domain::ids::{SenderId, TenantId};
+use domain::message::{Outbound, Reaction, Refusal, SendOutcome};
+use domain::sender::{Sender, Suspension};
+use domain::time::Timestamp;
+use serde_json::Value;
+
+use crate::model::{Direction, StoredMessage, Version};
+use crate::ports::{Channels as _, Claim, PortResult, Saved, Store as _, Timers as _};
+use crate::queue::StepDue;
+use crate::{Engine, MAX_RACES, PortError, Ports};
+
 impl<P: Ports> Engine<P> {
-    pub async fn send(&self, _planned: &PlannedSend) -> Result<(), PortError> {
-        unimplemented!()
+    /// Claims the step, calls the provider once, and settles what came of it. An error means that
+    /// nothing was claimed and the message may come again.
+    pub async fn send(&self, planned: &PlannedSend) -> Result<(), PortError> {
+        let tenant = planned.tenant;
+        // Whatever can fail for a passing reason comes before the claim.
+        let version = self.version(tenant, planned.enrollment.sequence, planned.version).await?;
+        let version = version.ok_or_else(|| PortError::Poison("the planned version is missing".into()))?;
+        let account = self.account(tenant).await?;
+        let senders = self.senders(tenant).await?;
+        let sender = senders.iter().find(|s| s.id == planned.sender);
+        let credentials = self.credentials(tenant, &planned.sender.to_string()).await?;
+        let now = self.now();
+        let (Some(sender), Some(credentials)) = (sender, credentials) else {
+            return self.plan_again(planned, now).await;
+        };
+        if now > planned.not_after || sender.suspended.is_some() || !account.settings.enabled {
+            return self.plan_again(planned, now).await;
+        }
+        let token = self.ids().bytes::<12>();
+        let lease = planned.lease(hex(&token), now, self.config.lease_seconds);
+        let claim = self.store.claim(tenant, planned.enrollment, planned.generation, planned.step, &lease).await;
+        match claim? {
+            Claim::Claimed(claimed) => {
+                let outcome = self.call(planned, sender, &credentials, lease.expires_at).await;
+                self.settle(tenant, *claimed, &lease.token, &outcome, sender, planned, &version, &account.settings)
+                    .await
+            }
+            // Work already done, or another's: see to the current generation's timer.
+            Claim::Refused(Some(standing)) => self.arm(tenant, &standing).await,
+            Claim::Refused(None) => Ok(()),
+        }
     }
+
+    /// Back to the step function, under the same generation.
+    async fn plan_again(&self, planned: &PlannedSend, now: Timestamp) -> Result<(), PortError> {
+        let due = StepDue { tenant: planned.tenant, enrollment: planned.enrollment, generation: planned.generation };
+        self.timers.arm_again(&due, now, now).await
+    }
+
+    /// The provider call, between the message record and a last look at the lease.
+    async fn call(
+        &self,
+        planned: &PlannedSend,
+        sender: &Sender,
+        credentials: &Value,
+        expires_at: Timestamp,
+    ) -> SendOutcome {
+        let reference = planned.attempt();
+        let record = StoredMessage {
+            id: reference.message_id(),
+            contact: planned.enrollment.contact,
+            at: self.now(),
+            direction: Direction::Out,
+            channel: planned.channel,
+            sender: planned.sender,
+            message: Some(planned.message.clone()),
+            text: None,
+            kind: None,
+            provider_message_id: None,
+            enrollment: Some(planned.enrollment),
+            step: Some(planned.step),
+        };
+        if self.store.put_message(planned.tenant, &record).await.is_err() {
+            return not_called("message_record");
+        }
+        // An expired lease means to everybody else that nobody is still going to call.
+        if self.now() >= expires_at {
+            return not_called("lease_expired");
+        }
+        let outbound = Outbound { reference, to: planned.to.clone(), message: planned.message.clone() };
+        self.channels.send(sender, credentials, &outbound).await
+    }
+
+    #[expect(clippy::too_many_arguments, reason = "all of it is the one claim's context")]
+    async fn settle(
+        &self,
+        tenant: TenantId,
+        claimed: Enrollment,
+        token: &str,
+        outcome: &SendOutcome,
+        sender: &Sender,
+        planned: &PlannedSend,
+        version: &Version,
+        settings: &Settings,
+    ) -> Result<(), PortError> {
+        if let SendOutcome::Refused(refusal) = outcome {
+            self.react(tenant, sender.id, refusal).await;
+        }
+        let calendar = settings.calendar(planned.contact_zone.as_deref());
+        let planning =
+            Planning { sequence: &version.sequence, calendar: &calendar, target_dates: &planned.target_dates };
+        let mut current = claimed;
+        for _ in 0..MAX_RACES {
+            let now = self.now();
+            let settled = settle(&current, token, outcome, sender.provider.has_statuses(), &planning, now);
+            let Some(next) = settled else { return self.arm_or_leave(tenant, &current).await };
+            match self.store.commit(tenant, &next).await {
+                Ok(Saved::Yes) => return self.arm_or_leave(tenant, &next).await,
+                Ok(Saved::No(Some(newer))) => current = newer,
+                Ok(Saved::No(None)) => return Ok(()),
+                // The commit may have been written: trying the same one again finds that out.
+                Err(PortError::Throttled(_) | PortError::Transient(_)) => {}
+                Err(PortError::Poison(_)) => break,
+            }
+        }
+        // The lease stands and will lapse: the step function takes it from there.
+        tracing::warn!(enrollment = %planned.enrollment, "a send could not be settled; its lease will lapse");
+        self.arm_or_leave(tenant, &current).await
+    }
+
+    /// After a claim the queue must not see this message again as unfinished: a timer that cannot
+    /// be armed is left to the sweep.
+    async fn arm_or_leave(&self, tenant: TenantId, enrollment: &Enrollment) -> Result<(), PortError> {
+        if let Err(error) = self.arm(tenant, enrollment).await {
+            tracing::warn!(enrollment = %enrollment.id, %error, "a timer could not be armed; the sweep will");
+        }
+        Ok(())
+    }
+
+    /// What a refusal means beyond its own step.
+    pub(crate) async fn react(&self, tenant: TenantId, sender: SenderId, refusal: &Refusal) {
+        if refusal.reaction == Reaction::Sender
+            && let Err(error) = self.suspend(tenant, sender, &refusal.code).await
+        {
+            tracing::warn!(%sender, %error, "a sender could not be suspended");
+        }
+    }
+
+    /// The provider says that the sender itself is at fault: nothing more goes out through it.
+    async fn suspend(&self, tenant: TenantId, id: SenderId, code: &str) -> PortResult<()> {
+        for _ in 0..MAX_RACES {
+            let Some(mut sender) = self.store.sender(id).await? else { return Ok(()) };
+            if sender.suspended.is_some() {
+                break;
+            }
+            sender.suspended = Some(Suspension { code: code.to_owned(), at: self.now() });
+            sender.rev += 1;
+            if self.store.save_sender(tenant, &sender).await? == Saved::Yes {
+                tracing::error!(sender = %id, code, reason = ParkReason::SenderSuspended.as_str(), "sender suspended");
+                break;
+            }
+        }
+        self.forget(tenant);
+        Ok(())
+    }
+}
+
+/// Ours to say: the provider was not called.
+fn not_called(code: &str) -> SendOutcome {
+    SendOutcome::Refused(Refusal { reaction: Reaction::Transient, code: code.to_owned(), retry_after: None })
+}
+
+fn hex(bytes: &[u8]) -> String {
+    use std::fmt::Write as _;
+    bytes.iter().fold(String::new(), |mut s, b| {
+        let _ = write!(s, "{b:02x}");
+        s
+    })
 }

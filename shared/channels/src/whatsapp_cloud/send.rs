@@ -31,7 +31,7 @@ pub async fn send(
     credentials: &Credentials,
     outbound: &Outbound,
 ) -> SendOutcome {
-    let outcome = call(http, config, credentials, outbound).await;
+    let outcome = call(http, config, credentials, outbound, TOTAL_TIMEOUT).await;
     match &outcome {
         SendOutcome::Accepted { .. } => tracing::debug!(provider = "whatsapp_cloud", "message accepted"),
         SendOutcome::Refused(refusal) => tracing::debug!(
@@ -45,13 +45,19 @@ pub async fn send(
     outcome
 }
 
-async fn call(http: &reqwest::Client, config: &Config, credentials: &Credentials, outbound: &Outbound) -> SendOutcome {
+async fn call(
+    http: &reqwest::Client,
+    config: &Config,
+    credentials: &Credentials,
+    outbound: &Outbound,
+    timeout: Duration,
+) -> SendOutcome {
     if matches!(outbound.to, Recipient::Email(_)) {
         return refused(Reaction::Recipient, "not_a_phone");
     }
     let request = http
         .post(config.url(&config.phone_number_id, "messages"))
-        .timeout(TOTAL_TIMEOUT)
+        .timeout(timeout)
         .bearer_auth(&credentials.access_token)
         .json(&body(outbound))
         .build();
@@ -119,9 +125,99 @@ fn refused(reaction: Reaction, code: &str) -> SendOutcome {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used)]
+    use domain::ids::AttemptRef;
+    use domain::message::Message;
     use serde_json::json;
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
     use super::*;
+
+    /// The outcome of a send to a server that answers with these bytes and closes; `None`: it reads
+    /// and stays silent.
+    async fn answered(answer: Option<Vec<u8>>) -> SendOutcome {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let origin = format!("http://{}", listener.local_addr().unwrap());
+        let server = tokio::spawn(async move {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            let mut request = [0; 8_192];
+            let _ = stream.read(&mut request).await.unwrap();
+            match answer {
+                // The client may hang up before the end of an answer that is too large.
+                Some(answer) => drop(stream.write_all(&answer).await),
+                None => tokio::time::sleep(Duration::from_secs(60)).await,
+            }
+        });
+        let config = Config::parse(&json!({"phone_number_id": "1", "waba_id": "2", "base_url": origin})).unwrap();
+        let credentials =
+            Credentials::parse(&json!({"access_token": "t", "app_secret": "s", "verify_token": "v"})).unwrap();
+        let outbound = Outbound {
+            reference: AttemptRef::parse(&format!("enr_{}.1", "A".repeat(43))).unwrap(),
+            to: Recipient::Phone("5511987654321".into()),
+            message: Message::Text { text: "oi".into() },
+        };
+        let http = reqwest::Client::builder()
+            .redirect(reqwest::redirect::Policy::none())
+            .retry(reqwest::retry::never())
+            .no_proxy()
+            .build()
+            .unwrap();
+        let outcome = call(&http, &config, &credentials, &outbound, Duration::from_millis(500)).await;
+        server.abort();
+        outcome
+    }
+
+    fn response(head: &str, body: &str) -> Option<Vec<u8>> {
+        Some(format!("HTTP/1.1 {head}\r\ncontent-length: {}\r\n\r\n{body}", body.len()).into_bytes())
+    }
+
+    #[tokio::test]
+    async fn what_was_written_and_not_answered_is_unknown() {
+        let ok = r#"{"messages":[{"id":"wamid.1"}]}"#;
+        let cut_body = format!("HTTP/1.1 200 OK\r\ncontent-length: 900\r\n\r\n{ok}").into_bytes();
+        let huge = format!(r#"{{"messages":[{{"id":"wamid.1"}}],"x":"{}"}}"#, "x".repeat(MAX_ANSWER));
+        for (name, answer) in [
+            ("silence", None),
+            ("closed without an answer", Some(Vec::new())),
+            ("half a head", Some(b"HTTP/1.1 200 O".to_vec())),
+            ("no HTTP", Some(b"SSH-2.0-x\r\n".to_vec())),
+            ("success cut off", Some(cut_body)),
+            ("success without JSON", response("200 OK", "<html>")),
+            ("success without an id", response("200 OK", r#"{"messages":[]}"#)),
+            ("success too large to read", response("200 OK", &huge)),
+            ("success without a body", response("204 No Content", "")),
+        ] {
+            assert_eq!(answered(answer).await, SendOutcome::Ambiguous, "{name}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_refusing_answer_is_a_refusal_whatever_its_body() {
+        let large = "x".repeat(MAX_ANSWER + 1);
+        for (head, body, reaction, code, retry_after) in [
+            ("429 Too Many Requests\r\nretry-after: 30", "", Reaction::Throttled, "http_429", Some(30)),
+            ("429 Too Many Requests\r\nretry-after: 9999999", "", Reaction::Throttled, "http_429", Some(86_400)),
+            ("429 Too Many Requests\r\nretry-after: soon", "", Reaction::Throttled, "http_429", None),
+            ("503 Unavailable", "<html>", Reaction::Transient, "http_503", None),
+            ("504 Gateway Timeout", "", Reaction::Transient, "http_504", None),
+            ("500 Error", &large, Reaction::Transient, "http_500", None),
+            ("403 Forbidden", "", Reaction::Sender, "http_403", None),
+            // Not followed: the token must not go elsewhere.
+            ("307 Moved\r\nlocation: http://127.0.0.1:1/", "", Reaction::Transient, "http_307", None),
+            ("400 Bad", r#"{"error":{"code":131047}}"#, Reaction::OutsideWindow, "131047", None),
+        ] {
+            let expected = Refusal { reaction, code: code.into(), retry_after };
+            assert_eq!(answered(response(head, body)).await, SendOutcome::Refused(expected), "{head}");
+        }
+    }
+
+    #[tokio::test]
+    async fn an_acceptance_keeps_metas_form_of_the_recipient() {
+        let body = r#"{"contacts":[{"input":"5516992318222","wa_id":"551692318222"}],"messages":[{"id":"wamid.1"}]}"#;
+        let expected =
+            SendOutcome::Accepted { provider_message_id: "wamid.1".into(), recipient_id: Some("551692318222".into()) };
+        assert_eq!(answered(response("200 OK", body)).await, expected);
+    }
 
     #[test]
     fn a_refusal_is_read_from_whatever_shape_the_error_has() {

@@ -6,7 +6,7 @@
 
 use super::schedule::Planning;
 use super::types::{Enrollment, HappeningCode, Intent, Outcome, ParkReason, State, StepReason, StepStatus};
-use crate::time::Timestamp;
+use crate::time::{Anchor, Timestamp};
 
 /// How a paused run goes on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -150,7 +150,24 @@ impl Enrollment {
         })
     }
 
-    /// The wake moved under the same generation: the sweep's push-back is its own write.
+    /// A date of the target changed or arrived: what waits for it is planned again.
+    pub fn target_moved(&self, planning: &Planning<'_>, now: Timestamp) -> Option<Self> {
+        let waits_for_it = planning.step(self.step).is_some_and(|s| s.wait.anchor() != Anchor::Previous);
+        let movable = matches!(self.state, State::Waiting | State::Parked(ParkReason::TargetDateMissing));
+        if !waits_for_it || !movable {
+            return None;
+        }
+        let mut next = self.clone();
+        next.caught_up = false;
+        next.schedule(planning, now);
+        (next != *self).then(|| {
+            next.rev += 1;
+            next.happened(now, HappeningCode::Replanned, None);
+            next.next_generation();
+            next
+        })
+    }
+
     pub(crate) fn apply_intents(&mut self, planning: &Planning<'_>, accepted: bool, now: Timestamp) {
         for intent in std::mem::take(&mut self.body.intents) {
             if self.state.is_finished() {

@@ -28,4 +28,8 @@ pub use types::{
 };
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod laws;
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
 mod tests;

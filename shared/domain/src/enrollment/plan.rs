@@ -1,7 +1,7 @@
 //! A timer fired: what now? The one place that decides whether a message goes out, by which
 //! channel and sender, and what it says.
 
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::schedule::{Planning, target_dates};
 use super::settle::{lapse, resolve};
@@ -91,7 +91,7 @@ pub fn plan(e: &Enrollment, generation: u32, context: &Context<'_>, now: Timesta
     }
     match context.compose(e, step, now) {
         Ok(composed) => {
-            let allowed = allowed_until(&calendar, step.window.as_ref(), is_business(step), now);
+            let allowed = allowed_until(&calendar, step.window.as_ref(), is_business(step), now).end();
             let mut not_after = now.plus_seconds(MAX_BUFFERED_SECONDS);
             if let Some(end) = allowed {
                 not_after = not_after.min(end.plus_seconds(-1));
@@ -156,6 +156,24 @@ fn when(e: &Enrollment, step: &Step, planning: &Planning<'_>, now: Timestamp) ->
         Due::At(planned) => When::At(planned.at, planned.caught_up),
         _ => When::Reschedule,
     }
+}
+
+/// What would keep the current step from going out if it were due now: (code, words).
+pub fn why_not(e: &Enrollment, context: &Context<'_>, now: Timestamp) -> Vec<(&'static str, String)> {
+    let mut all = Vec::new();
+    if !context.settings.enabled {
+        all.push((ParkReason::ModuleDisabled.as_str(), ParkReason::ModuleDisabled.explain().to_owned()));
+    }
+    let Some(step) = context.sequence.steps.get(e.step as usize) else { return all };
+    match context.compose(e, step, now) {
+        Ok(_) => {}
+        Err(Not::Skip(reason)) => {
+            all.push((reason.as_str(), format!("the step will be skipped: {}", reason.explain())))
+        }
+        Err(Not::Fail(reason)) => all.push((reason.as_str(), format!("the step will fail: {}", reason.explain()))),
+        Err(Not::Park(reason)) => all.push((reason.as_str(), reason.explain().to_owned())),
+    }
+    all
 }
 
 /// A message ready to go, before it is a [`PlannedSend`].
@@ -260,7 +278,7 @@ impl Context<'_> {
             let rendered = Text::parse(text)
                 .ok()
                 .and_then(|t| t.render(variables).ok())
-                .filter(|r| r.text.chars().count() <= content::WHATSAPP_TEXT_LIMIT && !r.text.trim().is_empty())
+                .filter(|r| r.check_whatsapp().is_ok() && !r.text.trim().is_empty())
                 .ok_or(Not::Fail(StepReason::MessageRejected))?;
             if strict && !rendered.blank.is_empty() {
                 return Err(Not::Skip(StepReason::BlankVariable));
@@ -291,7 +309,7 @@ impl Context<'_> {
             "first_name": assignee.and_then(|a| a.name.split_whitespace().next()),
             "email": assignee.map(|a| &a.email),
         });
-        let mut person = json!({
+        let person = json!({
             "id": contact.id,
             "external_id": profile.external_id,
             "first_name": profile.first_name,
@@ -305,33 +323,25 @@ impl Context<'_> {
             "assignee": agent,
             "attributes": profile.attributes,
         });
-        with_attributes(&mut person, &profile.attributes);
         let mut conversation = json!({});
         if let Some(c) = e.conversation.as_deref().and_then(|id| self.person.conversation(id)) {
             conversation = json!({"id": c.id, "status": c.status, "attributes": c.attributes});
-            with_attributes(&mut conversation, &c.attributes);
         }
         let mut target = json!({});
         if let Some(t) = e.target.as_ref().and_then(|t| self.person.target(t)) {
             target = json!({"id": t.id, "kind": t.kind, "attributes": t.attributes});
-            with_attributes(&mut target, &t.attributes);
         }
         let zone = self.settings.calendar(profile.timezone.as_deref()).zone;
-        Variables::new(zone)
+        let language = self.sequence.language.as_deref().or(profile.language.as_deref()).unwrap_or_default();
+        Variables::new()
+            .with_zone(zone.name())
+            .with_language(language)
             .with("contact", person)
             .with("agent", agent)
             .with("conversation", conversation)
             .with("target", target)
             .with("account", json!({"name": self.settings.name, "timezone": self.settings.timezone}))
             .with("sender", json!({"name": sender.name, "channel": sender.channel}))
-    }
-}
-
-/// Custom attributes are also reachable without `.attributes`, where no fixed name is in the way.
-fn with_attributes(of: &mut Value, attributes: &std::collections::BTreeMap<String, Value>) {
-    let Some(object) = of.as_object_mut() else { return };
-    for (name, value) in attributes {
-        object.entry(name.clone()).or_insert_with(|| value.clone());
     }
 }
 

@@ -148,8 +148,7 @@ impl Enrollment {
 
     pub(crate) fn park(&mut self, reason: ParkReason, detail: Option<String>, now: Timestamp) {
         if self.state != State::Parked(reason) {
-            let name = serde_json::to_value(reason).ok().and_then(|v| v.as_str().map(str::to_owned));
-            self.happened(now, HappeningCode::Parked, detail.or(name));
+            self.happened(now, HappeningCode::Parked, detail.or(Some(reason.as_str().to_owned())));
         }
         self.state = State::Parked(reason);
         self.wake = None;

@@ -1,9 +1,10 @@
 //! What a provider reports about a message after it was accepted.
 
 use super::schedule::Planning;
-use super::types::{Attempt, AttemptResult, Enrollment, MessageForm, Reported, State, StepReason, StepStatus};
+use super::types::{Attempt, AttemptResult, Enrollment, MessageForm, Outcome, Reported, State, StepReason, StepStatus};
 use crate::ids::AttemptRef;
 use crate::message::{DeliveryStatus, Reaction, StatusUpdate};
+use crate::sequence::OnFailure;
 use crate::time::Timestamp;
 
 /// Applies a status to the attempt that it names. `None` when it changes nothing: an older rank,
@@ -129,6 +130,10 @@ impl Enrollment {
             reaction == Reaction::OutsideWindow && form == MessageForm::Text && step.fallback_template.is_some();
         let unclaimed = matches!(self.state, State::Waiting | State::Paused);
         if !another_way || !unclaimed || index as u32 + 1 != self.step {
+            if step.on_failure == OnFailure::Stop && !self.state.is_finished() {
+                self.end(Outcome::Failed, None, now);
+                self.next_generation();
+            }
             return;
         }
         let record = self.record(key);

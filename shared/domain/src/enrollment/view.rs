@@ -194,6 +194,24 @@ fn ended(outcome: Outcome, detail: Option<&str>) -> String {
 }
 
 impl StepReason {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Past => "past",
+            Self::TooLate => "too_late",
+            Self::OutsideWindowNoTemplate => "outside_window_no_template",
+            Self::Suppressed => "suppressed",
+            Self::NoAddress => "no_address",
+            Self::RegionCap => "region_cap",
+            Self::BlankVariable => "blank_variable",
+            Self::RecipientUnreachable => "recipient_unreachable",
+            Self::ProviderUnavailable => "provider_unavailable",
+            Self::TemplateRejected => "template_rejected",
+            Self::MessageRejected => "message_rejected",
+            Self::SkippedByUser => "skipped_by_user",
+            Self::Discarded => "discarded",
+        }
+    }
+
     /// In words that a support agent understands.
     pub fn explain(self) -> &'static str {
         match self {
@@ -210,6 +228,21 @@ impl StepReason {
             Self::MessageRejected => "the provider rejected the message",
             Self::SkippedByUser => "skipped by hand",
             Self::Discarded => "the draft was discarded",
+        }
+    }
+}
+
+impl Outcome {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Completed => "completed",
+            Self::Replied => "replied",
+            Self::Goal => "goal",
+            Self::Resolved => "resolved",
+            Self::Unsubscribed => "unsubscribed",
+            Self::Bounced => "bounced",
+            Self::Removed => "removed",
+            Self::Failed => "failed",
         }
     }
 }

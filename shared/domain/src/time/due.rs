@@ -1,7 +1,10 @@
 //! The rule itself (TIME.md sections 1 to 3).
 use serde::{Deserialize, Serialize};
 
-use super::{AllowedHours, Calendar, ClockTime, Period, Timestamp, Wait};
+use super::allowed::Rules;
+use super::base::{Base, base};
+use super::trail::Trail;
+use super::{AllowedHours, Calendar, ClockTime, Period, Timestamp, Unit, Wait};
 
 /// Everything the rule depends on besides the calendar.
 #[derive(Debug, Clone)]
@@ -76,13 +79,56 @@ pub enum Due {
     NeverAllowed,
 }
 
+/// A step this late, in seconds, is spread again and marked as caught up (TIME.md section 3).
+const LATE_SECONDS: i64 = 15 * 60;
+
 /// When the step goes (TIME.md sections 1 to 3). Pure: the same input gives the same answer.
-pub fn due(_input: &DueInput<'_>, _calendar: &Calendar, _now: Timestamp) -> Due {
-    Due::NeverAllowed
-}
-pub fn next_allowed(_c: &Calendar, _w: Option<&AllowedHours>, _b: bool, _f: Timestamp) -> Option<Timestamp> {
-    None
-}
-pub fn allowed_until(_c: &Calendar, _w: Option<&AllowedHours>, _b: bool, _f: Timestamp) -> Option<Timestamp> {
-    None
+///
+/// A `now` before `previous` counts as `previous`: nothing is sent before it.
+pub fn due(input: &DueInput<'_>, calendar: &Calendar, now: Timestamp) -> Due {
+    let mut rules = Rules::new(calendar, input.window, input.wait.unit == Unit::BusinessDays);
+    let mut trail = Trail::default();
+    let (base, date) = match base(input, &mut rules, &mut trail) {
+        Base::At { base, before } => (base, before),
+        Base::TargetDateMissing => return Due::TargetDateMissing,
+        Base::OutOfReach => return Due::NeverAllowed,
+    };
+    let missed_date = |at: Timestamp| date.is_some_and(|date| at >= date);
+    let late_base = date.is_some() && base < input.previous;
+    if missed_date(base) || (late_base && input.skip_if_late.is_none()) {
+        return Due::Past { base };
+    }
+
+    let Some(found) = rules.search(base, &mut trail) else { return Due::NeverAllowed };
+    if missed_date(found.at) {
+        return Due::Past { base };
+    }
+    let last_before_date = date.map(|date| date.plus_seconds(-1));
+    let allowed =
+        if found.moved_by_hours { rules.spread(found.at, input.spread_seed, last_before_date) } else { found.at };
+    trail.push(AdjustmentCode::Spread, found.at, allowed);
+
+    let latest = input.skip_if_late.map(|late| allowed.plus_seconds(late.nominal_seconds()));
+    let now = now.max(input.previous);
+    let (mut at, mut caught_up) = (allowed, input.caught_up);
+    if now > allowed {
+        let Some(first) = rules.search(now, &mut Trail::default()) else { return Due::NeverAllowed };
+        let late = first.at.seconds_since(allowed) > LATE_SECONDS;
+        at = if !input.caught_up && (late || first.moved_by_hours) {
+            // The spread alone never makes a step too late or carries it over its date.
+            let last = [last_before_date, latest].into_iter().flatten().min();
+            rules.spread(first.at, input.spread_seed, last)
+        } else {
+            first.at
+        };
+        caught_up |= at.seconds_since(allowed) > LATE_SECONDS;
+    }
+
+    if missed_date(at) {
+        return Due::Past { base };
+    }
+    if latest.is_some_and(|latest| at > latest) {
+        return if late_base { Due::Past { base } } else { Due::TooLate { allowed } };
+    }
+    Due::At(Planned { base, allowed, at, caught_up, adjustments: trail.into_adjustments() })
 }

@@ -3,14 +3,25 @@
 //! Outside this module times are [`Timestamp`]s (UTC, whole seconds); inside they are civil
 //! times in a zone. Nothing here reads a clock.
 
+mod allowed;
+mod base;
 mod calendar;
+mod civil;
+mod days;
 mod due;
 mod holidays;
+mod hours;
+mod target_date;
 mod timestamp;
+mod trail;
 mod types;
 
+#[cfg(test)]
+mod tests;
+
+pub use allowed::{AllowedUntil, allowed_until, next_allowed};
 pub use calendar::{Calendar, Zone};
-pub use due::{Adjustment, AdjustmentCode, Due, DueInput, Planned, allowed_until, due, next_allowed};
+pub use due::{Adjustment, AdjustmentCode, Due, DueInput, Planned, due};
 pub use holidays::{country_supported, national_holidays};
 pub use timestamp::Timestamp;
 pub use types::{AllowedHours, Anchor, ClockTime, Period, Unit, Wait, Weekday};

@@ -1,0 +1,242 @@
+//! Webhook conformance: payload shapes as Meta sends them, signature vectors, and bodies that
+//! nobody sends.
+#![allow(clippy::unwrap_used)]
+
+use std::collections::BTreeMap;
+
+use channels::whatsapp_cloud::{Config, Credentials, MAX_EVENTS, normalise, verify_signature, verify_subscription};
+use channels::{Denied, Malformed};
+use domain::message::{InboundEvent, ProviderKind};
+use rand::rngs::StdRng;
+use rand::{Rng as _, SeedableRng as _};
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+const FIXTURES: [&str; 3] = [
+    include_str!("fixtures/messages.json"),
+    include_str!("fixtures/notices.json"),
+    include_str!("fixtures/statuses.json"),
+];
+
+#[derive(Deserialize)]
+struct Case {
+    body: Value,
+    events: Value,
+}
+
+fn cases() -> BTreeMap<String, Case> {
+    FIXTURES.iter().flat_map(|file| serde_json::from_str::<BTreeMap<String, Case>>(file).unwrap()).collect()
+}
+
+fn config() -> Config {
+    Config::parse(&json!({"phone_number_id": "106540352242922", "waba_id": "102290129340398"})).unwrap()
+}
+
+fn credentials(app_secret: &str) -> Credentials {
+    Credentials::parse(&json!({"access_token": "t", "app_secret": app_secret, "verify_token": "right-token"})).unwrap()
+}
+
+#[test]
+fn payloads_become_these_events() {
+    let cases = cases();
+    assert!(cases.len() > 60);
+    for (name, case) in cases {
+        let raw = serde_json::to_vec(&case.body).unwrap();
+        let events = normalise(&raw, &config()).unwrap();
+        assert_eq!(serde_json::to_value(&events).unwrap(), case.events, "{name}");
+        // The same event again is the same event.
+        assert_eq!(normalise(&raw, &config()).unwrap(), events, "{name}");
+    }
+}
+
+#[test]
+fn json_without_meaning_is_no_error_and_no_json_is() {
+    for quiet in ["{}", "[]", "null", "7", r#"{"object":"whatsapp_business_account"}"#, r#"{"entry":[{"changes":7}]}"#]
+    {
+        assert_eq!(normalise(quiet.as_bytes(), &config()), Ok(vec![]), "{quiet}");
+    }
+    let deep = "[".repeat(100_000);
+    for bad in ["", "{", "{\"object\":", "\u{0}", &deep] {
+        assert_eq!(normalise(bad.as_bytes(), &config()), Err(Malformed), "{}", &bad[..bad.len().min(20)]);
+    }
+    assert_eq!(normalise(&[0xff, 0xfe], &config()), Err(Malformed));
+    assert_eq!(channels::normalise(ProviderKind::WhatsappCloud, b"{}", &json!({})), Ok(vec![]));
+}
+
+#[test]
+fn a_body_gives_at_most_a_thousand_events_and_messages_are_kept() {
+    let status = |n: usize| json!({"id": format!("wamid.{n}"), "status": "sent", "timestamp": "1772452800"});
+    let body = json!({"object": "whatsapp_business_account", "entry": [{"changes": [{"field": "messages", "value": {
+        "metadata": {"phone_number_id": "106540352242922"},
+        "statuses": (0..1_500).map(status).collect::<Vec<_>>(),
+        "messages": [{"from": "5511987654321", "id": "wamid.m", "timestamp": "1772452800", "type": "text"}],
+    }}]}]});
+    let events = normalise(&serde_json::to_vec(&body).unwrap(), &config()).unwrap();
+    assert_eq!(events.len(), MAX_EVENTS);
+    assert!(matches!(&events[0], InboundEvent::Message(message) if message.id == "wamid.m"));
+}
+
+#[test]
+fn only_the_signature_of_these_very_bytes_counts() {
+    #[derive(Deserialize)]
+    struct Vectors {
+        app_secret: String,
+        cases: Vec<Vector>,
+    }
+    #[derive(Deserialize)]
+    struct Vector {
+        name: String,
+        body: String,
+        header: Option<String>,
+        valid: bool,
+    }
+    let vectors: Vectors = serde_json::from_str(include_str!("fixtures/signatures.json")).unwrap();
+    let credentials = credentials(&vectors.app_secret);
+    for case in &vectors.cases {
+        let valid = verify_signature(case.body.as_bytes(), case.header.as_deref(), &credentials);
+        assert_eq!(valid, case.valid, "{}", case.name);
+    }
+    // Every single bit of body and signature matters.
+    let good = &vectors.cases[0];
+    let header = good.header.as_deref().unwrap();
+    for bit in 0..good.body.len() * 8 {
+        let mut raw = good.body.clone().into_bytes();
+        raw[bit / 8] ^= 1 << (bit % 8);
+        assert!(!verify_signature(&raw, Some(header), &credentials), "bit {bit}");
+    }
+    let empty = Credentials { app_secret: String::new(), ..credentials };
+    let of_empty_key = vectors.cases.iter().find(|case| case.name == "an empty secret").unwrap();
+    assert!(!verify_signature(of_empty_key.body.as_bytes(), of_empty_key.header.as_deref(), &empty));
+}
+
+#[test]
+fn two_signature_headers_are_none() {
+    let vectors: Value = serde_json::from_str(include_str!("fixtures/signatures.json")).unwrap();
+    let secret = json!({"access_token": "t", "app_secret": vectors["app_secret"], "verify_token": "v"});
+    let raw = vectors["cases"][0]["body"].as_str().unwrap().as_bytes();
+    let good: http::HeaderValue = vectors["cases"][0]["header"].as_str().unwrap().parse().unwrap();
+    let mut headers = http::HeaderMap::new();
+    let verify = |headers: &http::HeaderMap| channels::verify(ProviderKind::WhatsappCloud, raw, headers, &secret);
+    assert!(!verify(&headers));
+    headers.append("X-Hub-Signature-256", good);
+    assert!(verify(&headers));
+    headers.append("X-Hub-Signature-256", "sha256=00".parse().unwrap());
+    assert!(!verify(&headers));
+    assert!(!channels::verify(ProviderKind::WhatsappCloud, raw, &headers, &json!({})));
+}
+
+#[test]
+fn the_address_is_confirmed_only_with_our_token() {
+    let ask = |pairs: &[(&str, &str)]| {
+        let query: Vec<(String, String)> = pairs.iter().map(|(k, v)| ((*k).into(), (*v).into())).collect();
+        verify_subscription(&query, &credentials("s"))
+    };
+    let (mode, token, challenge) =
+        (("hub.mode", "subscribe"), ("hub.verify_token", "right-token"), ("hub.challenge", "1158201444"));
+    assert_eq!(ask(&[challenge, mode, token]), Ok("1158201444".into()));
+    for wrong in [
+        &[mode, token][..],
+        &[mode, challenge],
+        &[token, challenge],
+        &[("hub.mode", "unsubscribe"), token, challenge],
+        &[mode, ("hub.verify_token", "right-toke"), challenge],
+        &[mode, ("hub.verify_token", "right-token "), challenge],
+        &[mode, ("hub.verify_token", ""), challenge],
+        &[],
+    ] {
+        assert_eq!(ask(wrong), Err(Denied), "{wrong:?}");
+    }
+    assert_eq!(ask(&[mode, token, ("hub.challenge", &"1".repeat(257))]), Err(Denied));
+}
+
+/// Mutated payloads never panic, never give more than the bound, and never an event without
+/// someone it is from. `RITMO_FUZZ_CASES` sets how many.
+#[test]
+fn mutated_bodies_are_survived() {
+    let count = std::env::var("RITMO_FUZZ_CASES").ok().and_then(|text| text.parse().ok()).unwrap_or(20_000_u64);
+    let seeds: Vec<Value> = cases().into_values().map(|case| case.body).collect();
+    let config = config();
+    for seed in 0..count {
+        let mut random = StdRng::seed_from_u64(seed);
+        let mut body = seeds[random.random_range(0..seeds.len())].clone();
+        for _ in 0..random.random_range(0..4) {
+            mutate_value(&mut body, &mut random);
+        }
+        let mut raw = serde_json::to_vec(&body).unwrap();
+        if random.random_bool(0.3) {
+            mutate_bytes(&mut raw, &mut random);
+        }
+        for event in normalise(&raw, &config).unwrap_or_default() {
+            let (id, from) = match &event {
+                InboundEvent::Message(message) => (&message.id, Some(&message.from)),
+                InboundEvent::Status(status) => (&status.provider_message_id, None),
+                InboundEvent::OptOut { from, id, .. } | InboundEvent::NumberChanged { from, id, .. } => {
+                    (id, Some(from))
+                }
+            };
+            assert!(!id.is_empty() && from.is_none_or(|from| !from.is_empty()), "seed {seed}");
+        }
+        // The signature check sees foreign bytes first.
+        let header = String::from_utf8_lossy(&raw[..raw.len().min(71)]).into_owned();
+        assert!(!verify_signature(&raw, Some(&header), &credentials("s")), "seed {seed}");
+    }
+}
+
+/// Replaces, removes or doubles something at a random place in the tree.
+fn mutate_value(value: &mut Value, random: &mut StdRng) {
+    let deeper = random.random_bool(0.85);
+    match value {
+        Value::Object(object) if deeper && !object.is_empty() => {
+            let key = object.keys().nth(random.random_range(0..object.len())).unwrap().clone();
+            if random.random_bool(0.05) {
+                object.remove(&key);
+            } else {
+                mutate_value(&mut object[&key], random);
+            }
+        }
+        Value::Array(items) if deeper && !items.is_empty() => {
+            let index = random.random_range(0..items.len());
+            if random.random_bool(0.1) {
+                items.push(items[index].clone());
+            } else {
+                mutate_value(&mut items[index], random);
+            }
+        }
+        _ => {
+            let odd = [
+                json!(null),
+                json!(true),
+                json!(0),
+                json!(-1),
+                json!(u64::MAX),
+                json!(i64::MIN),
+                json!(1e308),
+                json!(""),
+                json!("55"),
+                json!("5511é"),
+                json!("\u{0}\u{10ffff}"),
+                json!("9".repeat(70_000)),
+                json!("é".repeat(40_000)),
+                json!([]),
+                json!({}),
+                json!([[[]]]),
+                json!({"type": "edit", "message": {"type": "system"}}),
+                json!("system"),
+                json!("failed"),
+            ];
+            *value = odd[random.random_range(0..odd.len())].clone();
+        }
+    }
+}
+
+fn mutate_bytes(raw: &mut Vec<u8>, random: &mut StdRng) {
+    for _ in 0..random.random_range(1..6) {
+        let at = random.random_range(0..raw.len().max(1));
+        match random.random_range(0..4) {
+            0 if at < raw.len() => raw[at] ^= 1 << random.random_range(0..8),
+            1 if at < raw.len() => drop(raw.remove(at)),
+            2 => raw.truncate(at),
+            _ => raw.insert(at.min(raw.len()), b"\"{}[],:\\u0e\xff"[random.random_range(0..12)]),
+        }
+    }
+}

@@ -1,0 +1,43 @@
+//! What a sequence may ask for one day and this version cannot do. A published sequence that
+//! quietly did less than it says would be worse than one that is refused.
+
+use super::Findings;
+use crate::sequence::{ComposeMode, ContentType, Sequence, Step};
+
+const CODE: &str = "not_available";
+
+pub(super) fn step(step: &Step, at: &str, found: &mut Findings) {
+    let missing = match step.content.type_ {
+        ContentType::Text | ContentType::WhatsappTemplate => None,
+        ContentType::Template => Some("message templates are"),
+        ContentType::Rich => Some("rich content (media, buttons, lists) is"),
+        ContentType::Bot => Some("handing over to a bot is"),
+    };
+    if let Some(what) = missing {
+        let detail = format!("{what} not available in this version; use text or whatsapp_template");
+        found.problem(format!("{at}/content/type"), CODE, detail);
+    }
+    if step.compose.mode != ComposeMode::Static {
+        let detail = "composing by AI is not available in this version; use static";
+        found.problem(format!("{at}/compose/mode"), CODE, detail);
+    }
+    if step.compose.tone.is_some() {
+        found.problem(format!("{at}/compose/tone"), CODE, "tones are not available in this version");
+    }
+}
+
+pub(super) fn sequence(sequence: &Sequence, found: &mut Findings) {
+    for (i, trigger) in sequence.entry.triggers.iter().enumerate() {
+        if trigger.inactivity.is_some() {
+            let detail = "enrolling by inactivity is not available in this version; use an event";
+            found.problem(format!("/entry/triggers/{i}/inactivity"), CODE, detail);
+        }
+        if trigger.ai.is_some() {
+            let detail = "enrolling by AI evaluation is not available in this version; use an event";
+            found.problem(format!("/entry/triggers/{i}/ai"), CODE, detail);
+        }
+    }
+    if !sequence.caps.is_empty() {
+        found.problem("/caps", CODE, "caps by country or region are not available in this version");
+    }
+}

@@ -47,6 +47,12 @@ impl Timers for LocalTimers {
         self.0.message(at.max(now), Queue::Step, encode(due), timer);
         Ok(())
     }
+
+    async fn arm_again(&self, due: &StepDue, at: Timestamp, now: Timestamp) -> PortResult<()> {
+        let at = at.clamp(now, now.plus_seconds(MAX_DELAY_SECONDS));
+        self.0.message(at, Queue::Step, encode(due), None);
+        Ok(())
+    }
 }
 
 #[derive(Debug, Clone)]
@@ -60,26 +66,25 @@ impl LocalQueues {
         Self { runner, attempts }
     }
 
-    fn put(&self, queue: Queue, body: String, delay: i64) {
-        let at = self.runner.clock().now().plus_seconds(delay);
-        self.runner.message(at, queue, body, None);
+    fn put(&self, queue: Queue, body: String) {
+        self.runner.message(self.runner.clock().now(), queue, body, None);
     }
 }
 
 impl Queues for LocalQueues {
     async fn send(&self, planned: &PlannedSend) -> PortResult<()> {
         self.attempts.note(planned.attempt(), planned.step);
-        self.put(Queue::Send, encode(planned), 0);
+        self.put(Queue::Send, encode(planned));
         Ok(())
     }
 
     async fn enroll(&self, work: &EnrollWork) -> PortResult<()> {
-        self.put(Queue::Enroll, encode(work), 0);
+        self.put(Queue::Enroll, encode(work));
         Ok(())
     }
 
-    async fn inbound(&self, work: &InboundWork, delay: u32) -> PortResult<()> {
-        self.put(Queue::Inbound, encode(work), i64::from(delay).min(MAX_DELAY_SECONDS));
+    async fn inbound(&self, work: &InboundWork) -> PortResult<()> {
+        self.put(Queue::Inbound, encode(work));
         Ok(())
     }
 }

@@ -9,6 +9,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use aws_lambda_events::sqs::{SqsBatchResponse, SqsEvent};
 use domain::time::Timestamp;
 use engine::ports::Clock as _;
+use engine::sweep::GRACE_SECONDS;
 use serde_json::json;
 use tokio::sync::watch;
 
@@ -16,9 +17,6 @@ use crate::clock::LocalClock;
 use crate::queue::{Batch, DeadLetter, Message, Queue, State, Work};
 use crate::stand_ins::PendingWebhook;
 
-/// The sweep overlooks what is overdue by less than this, and timers are later than it only when
-/// they were lost.
-pub(crate) const GRACE_SECONDS: i64 = 120;
 const SWEEP_SECONDS: i64 = 60;
 const MAX_SWEEP_BACKOFF_SECONDS: i64 = 900;
 

@@ -8,9 +8,6 @@ use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use axum::Router;
-use axum::extract::Request;
-use axum::middleware::{Next, from_fn};
-use axum::response::IntoResponse as _;
 use domain::time::Timestamp;
 use serde::{Deserialize, Serialize};
 use testkit::whatsapp::{Hooks, WebhookDelivery, WhatsappStandIn};
@@ -85,22 +82,8 @@ impl StandIns {
         let _ = self.base_url.set(base_url.into());
     }
 
-    /// The stand-ins' routes. A request goes on to its end even if the caller is gone, as it would at
-    /// a provider, and time stands still until then.
-    pub(crate) fn router(&self, runner: &Arc<Runner>) -> Router {
-        let runner = runner.clone();
-        self.whatsapp.router().layer(from_fn(move |request: Request, next: Next| {
-            let call = runner.call();
-            async move {
-                let task = tokio::spawn(async move {
-                    let response = next.run(request).await;
-                    drop(call);
-                    response
-                });
-                let failed = |_| axum::http::StatusCode::INTERNAL_SERVER_ERROR.into_response();
-                task.await.unwrap_or_else(failed)
-            }
-        }))
+    pub(crate) fn router(&self) -> Router {
+        self.whatsapp.router()
     }
 
     /// Delivers a webhook that is due; seconds until the next try, `None` when it is done with.

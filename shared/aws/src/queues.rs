@@ -9,9 +9,6 @@ use serde::Serialize;
 
 use crate::error::port_error;
 
-/// What SQS takes at most as a message's own delay.
-pub(crate) const MAX_DELAY_SECONDS: i64 = 900;
-
 /// The queues by their URL. The step queue is the timers'.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct QueueUrls {
@@ -34,14 +31,12 @@ impl SqsQueues {
 
     /// On a standard queue the message group asks for no order: it makes the queue fair, so that one
     /// account's bulk does not keep the others waiting.
-    async fn put<T: Serialize>(&self, url: &str, tenant: TenantId, body: &T, delay: Option<u32>) -> PortResult<()> {
-        let delay = delay.map(|seconds| i32::try_from(i64::from(seconds).min(MAX_DELAY_SECONDS)).unwrap_or(0));
+    async fn put<T: Serialize>(&self, url: &str, tenant: TenantId, body: &T) -> PortResult<()> {
         self.client
             .send_message()
             .queue_url(url)
             .message_body(encode(body))
             .message_group_id(tenant.to_string())
-            .set_delay_seconds(delay)
             .send()
             .await
             .map(drop)
@@ -51,14 +46,14 @@ impl SqsQueues {
 
 impl Queues for SqsQueues {
     async fn send(&self, planned: &PlannedSend) -> PortResult<()> {
-        self.put(&self.urls.send, planned.tenant, planned, None).await
+        self.put(&self.urls.send, planned.tenant, planned).await
     }
 
     async fn enroll(&self, work: &EnrollWork) -> PortResult<()> {
-        self.put(&self.urls.enroll, work.tenant, work, None).await
+        self.put(&self.urls.enroll, work.tenant, work).await
     }
 
-    async fn inbound(&self, work: &InboundWork, delay: u32) -> PortResult<()> {
-        self.put(&self.urls.inbound, work.tenant, work, (delay > 0).then_some(delay)).await
+    async fn inbound(&self, work: &InboundWork) -> PortResult<()> {
+        self.put(&self.urls.inbound, work.tenant, work).await
     }
 }

@@ -10,7 +10,9 @@ use engine::ports::{PortResult, Timers};
 use engine::queue::{StepDue, encode};
 
 use crate::error::port_error;
-use crate::queues::MAX_DELAY_SECONDS;
+
+/// What SQS takes at most as a message's own delay.
+const MAX_DELAY_SECONDS: i64 = 900;
 
 /// Scheduler tries again for this long; then the timer goes to its dead-letter queue, and the sweep
 /// has long made another.
@@ -105,5 +107,10 @@ impl Timers for SchedulerTimers {
     async fn arm(&self, due: &StepDue, at: Timestamp, now: Timestamp) -> PortResult<()> {
         let ahead = at.seconds_since(now);
         if ahead <= MAX_DELAY_SECONDS { self.soon(due, ahead).await } else { self.later(due, at).await }
+    }
+
+    /// Never a schedule: its name is taken by the one that fired early, or still is.
+    async fn arm_again(&self, due: &StepDue, at: Timestamp, now: Timestamp) -> PortResult<()> {
+        self.soon(due, at.seconds_since(now)).await
     }
 }

@@ -139,6 +139,17 @@ async fn up_to_15_minutes_it_is_a_delayed_message() {
 }
 
 #[tokio::test]
+async fn an_early_timer_is_set_again_by_the_queue_alone() {
+    for (ahead, delay) in [(7, Some(7)), (86_400, Some(900)), (-1, None)] {
+        let (stub, config) = Stub::start(&[]).await;
+        timers(&config).arm_again(&due(), NOW.plus_seconds(ahead), NOW).await.unwrap();
+        let (target, body) = stub.only();
+        assert_eq!(target, "AmazonSQS.SendMessage");
+        assert_eq!(body.get("DelaySeconds").and_then(Value::as_i64), delay, "{ahead}");
+    }
+}
+
+#[tokio::test]
 async fn the_second_to_set_a_timer_is_as_good_as_the_first() {
     let (_stub, config) = Stub::start(&[(409, "ConflictException", 0), (200, "", 0)]).await;
     let (timers, due, at) = (timers(&config), due(), NOW.plus_days(3));
@@ -176,9 +187,8 @@ async fn queue_messages_carry_their_account_as_group() {
     let tenant = TenantId::new(&mut ids);
     let work = EnrollWork { tenant, job: JobId::new(&mut ids), part: 3 };
     queues.enroll(&work).await.unwrap();
-    let inbound = InboundWork { tenant, sender: SenderId::of(tenant, &mut ids), events: vec![], tries: 1 };
-    queues.inbound(&inbound, 30).await.unwrap();
-    queues.inbound(&inbound, 100_000).await.unwrap();
+    let inbound = InboundWork { tenant, sender: SenderId::of(tenant, &mut ids), events: vec![] };
+    queues.inbound(&inbound).await.unwrap();
     let seen = stub.seen.lock().unwrap();
     assert_eq!(
         seen[0].1,
@@ -194,8 +204,6 @@ async fn queue_messages_carry_their_account_as_group() {
             "QueueUrl": "https://sqs.test/1/inbound",
             "MessageGroupId": tenant.to_string(),
             "MessageBody": encode(&inbound),
-            "DelaySeconds": 30,
         })
     );
-    assert_eq!(seen[2].1["DelaySeconds"], 900);
 }

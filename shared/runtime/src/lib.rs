@@ -7,11 +7,15 @@
 mod addresses;
 mod batch;
 mod log;
+mod ports;
 mod providers;
 mod settings;
+mod start;
 
 pub use addresses::Addresses;
 pub use batch::{CONCURRENCY, batch};
 pub use log::init as init_logs;
+pub use ports::{LambdaPorts, OsRandom, SystemClock};
 pub use providers::ProviderAdapter;
 pub use settings::{Settings, SettingsError};
+pub use start::{Kind, LEASE_SECONDS, StartError, start};

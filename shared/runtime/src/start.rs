@@ -9,9 +9,9 @@ use aws_config::retry::RetryConfig;
 use aws_config::timeout::TimeoutConfig;
 use channels::Providers;
 use domain::ids::TenantId;
+use engine::accounts::secret_hash;
 use engine::ports::Store as _;
 use engine::{Config, Engine};
-use sha2::{Digest as _, Sha256};
 use store::DynamoStore;
 
 use crate::{Addresses, LambdaPorts, OsRandom, ProviderAdapter, Settings, SettingsError, SystemClock};
@@ -80,7 +80,7 @@ pub async fn start(kind: Kind) -> Result<Arc<Engine<LambdaPorts>>, StartError> {
         config: Config {
             lease_seconds: LEASE_SECONDS,
             cache_settings: kind == Kind::Worker,
-            operator_key_hash: settings.operator_key.as_deref().map(operator_key_hash),
+            operator_key_hash: settings.operator_key.as_deref().map(secret_hash),
         },
         cache: Default::default(),
         store,
@@ -90,9 +90,4 @@ pub async fn start(kind: Kind) -> Result<Arc<Engine<LambdaPorts>>, StartError> {
         tracing::warn!(%error, "the table did not answer at start-up");
     }
     Ok(Arc::new(engine))
-}
-
-/// The form in which the engine knows the operator key.
-pub fn operator_key_hash(key: &str) -> String {
-    Sha256::digest(key.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect()
 }

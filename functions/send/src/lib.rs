@@ -3,12 +3,12 @@
 use std::sync::Arc;
 
 use aws_lambda_events::sqs::{SqsBatchResponse, SqsEvent};
-use engine::queue::SendWork;
+use domain::enrollment::PlannedSend;
 use engine::{Engine, Ports};
 
 /// Handles one batch of the send queue; names the records that are to come again.
 pub async fn handle<P: Ports>(engine: &Arc<Engine<P>>, event: SqsEvent) -> SqsBatchResponse {
-    runtime::batch(event, runtime::CONCURRENCY, |body: SendWork| {
+    runtime::batch(event, runtime::CONCURRENCY, |body: PlannedSend| {
         let engine = engine.clone();
         async move { engine.send(&body).await }
     })

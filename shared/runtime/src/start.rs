@@ -70,7 +70,7 @@ pub async fn start(kind: Kind) -> Result<Arc<Engine<LambdaPorts>>, StartError> {
         settings.schedules,
     );
     let providers = Providers::new().map_err(|_| StartError::Http)?;
-    let engine = Engine {
+    let engine: Engine<LambdaPorts> = Engine {
         timers,
         queues: SqsQueues::new(sqs, settings.queues),
         clock: SystemClock,

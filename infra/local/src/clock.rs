@@ -12,7 +12,7 @@ use runtime::SystemClock;
 
 /// Clones are the same clock.
 #[derive(Debug, Clone)]
-pub struct LocalClock(Arc<Kind>);
+pub(crate) struct LocalClock(Arc<Kind>);
 
 #[derive(Debug)]
 enum Kind {
@@ -21,7 +21,7 @@ enum Kind {
 }
 
 impl LocalClock {
-    pub fn real() -> Self {
+    pub(crate) fn real() -> Self {
         Self(Arc::new(Kind::Real))
     }
 
@@ -29,7 +29,7 @@ impl LocalClock {
     ///
     /// # Errors
     /// When the file cannot be read, understood or written.
-    pub fn manual(start: Option<Timestamp>, file: Option<PathBuf>) -> io::Result<Self> {
+    pub(crate) fn manual(start: Option<Timestamp>, file: Option<PathBuf>) -> io::Result<Self> {
         let kept = file.as_deref().map(read).transpose()?.flatten();
         let at = kept.or(start).unwrap_or_else(|| SystemClock.now());
         let clock = Self(Arc::new(Kind::Manual { now: AtomicI64::new(at.0), file }));
@@ -37,7 +37,7 @@ impl LocalClock {
         Ok(clock)
     }
 
-    pub fn is_manual(&self) -> bool {
+    pub(crate) fn is_manual(&self) -> bool {
         matches!(*self.0, Kind::Manual { .. })
     }
 

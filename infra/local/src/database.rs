@@ -66,9 +66,9 @@ pub(crate) struct Calls(Arc<Mutex<BTreeMap<String, u64>>>);
 
 /// `GET /_local/calls`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct CallCounts {
-    pub total: u64,
-    pub by_operation: BTreeMap<String, u64>,
+pub(crate) struct CallCounts {
+    pub(crate) total: u64,
+    pub(crate) by_operation: BTreeMap<String, u64>,
 }
 
 impl Calls {

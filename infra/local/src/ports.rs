@@ -26,7 +26,7 @@ use crate::senders::Senders;
 const MAX_DELAY_SECONDS: i64 = 900;
 
 #[derive(Debug, Clone, Copy)]
-pub enum LocalPorts {}
+pub(crate) enum LocalPorts {}
 
 impl Ports for LocalPorts {
     type Store = DynamoStore;
@@ -39,7 +39,7 @@ impl Ports for LocalPorts {
 }
 
 #[derive(Debug, Clone)]
-pub struct LocalTimers(pub(crate) Arc<Runner>);
+pub(crate) struct LocalTimers(pub(crate) Arc<Runner>);
 
 impl Timers for LocalTimers {
     async fn arm(&self, due: &StepDue, at: Timestamp, now: Timestamp) -> PortResult<()> {
@@ -56,7 +56,7 @@ impl Timers for LocalTimers {
 }
 
 #[derive(Debug, Clone)]
-pub struct LocalQueues {
+pub(crate) struct LocalQueues {
     runner: Arc<Runner>,
     attempts: Attempts,
 }
@@ -105,7 +105,7 @@ impl Attempts {
 
 /// The providers' adapters; the stand-ins learn which senders exist from the calls made.
 #[derive(Debug, Clone)]
-pub struct LocalChannels {
+pub(crate) struct LocalChannels {
     pub(crate) inner: ProviderAdapter,
     pub(crate) senders: Arc<Senders>,
 }

@@ -21,7 +21,7 @@ const LOOK_AHEAD: usize = 64;
 /// The queues between the functions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Queue {
+pub(crate) enum Queue {
     Enroll,
     Step,
     Send,
@@ -58,12 +58,12 @@ pub(crate) enum Work {
 
 /// A message that failed too often.
 #[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct DeadLetter {
-    pub at: String,
-    pub queue: Queue,
-    pub message_id: String,
-    pub receives: u32,
-    pub body: String,
+pub(crate) struct DeadLetter {
+    pub(crate) at: String,
+    pub(crate) queue: Queue,
+    pub(crate) message_id: String,
+    pub(crate) receives: u32,
+    pub(crate) body: String,
 }
 
 /// What is taken at once: messages of one queue, or one thing else.

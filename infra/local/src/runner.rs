@@ -272,6 +272,9 @@ impl Runner {
     }
 }
 
+#[cfg(test)]
+mod tests;
+
 /// The messages as Lambda hands them over.
 fn event(messages: &[Message]) -> SqsEvent {
     let record = |message: &Message| {

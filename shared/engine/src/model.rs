@@ -1,5 +1,6 @@
 //! What is stored beside contacts and enrollments.
 
+use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD as B64};
 use domain::account::Role;
 use domain::contact::TargetRef;
 use domain::enrollment::{ParkReason, Source};
@@ -9,6 +10,7 @@ use domain::sequence::Sequence;
 use domain::time::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use sha2::{Digest as _, Sha256};
 
 /// A page of a list; the cursor is opaque.
 #[derive(Debug, Clone, PartialEq)]
@@ -104,6 +106,12 @@ pub struct Suppression {
     pub address: String,
     pub reason: String,
     pub at: Timestamp,
+}
+
+/// The public id of an entry: fixed by what it suppresses, so that doing it twice is one entry.
+pub fn suppression_id(channel: Channel, address: &str) -> String {
+    let hash: [u8; 32] = Sha256::digest(format!("{}:{address}", channel.as_str()).as_bytes()).into();
+    format!("sup_{}", B64.encode(&hash[..15]))
 }
 
 /// Work over many contacts, in parts.

@@ -36,8 +36,7 @@ impl<P: Ports> Engine<P> {
         row: &Map<String, Value>,
         ids: &mut Ids,
     ) -> Result<bool, RowRefused> {
-        let profile =
-            profile_of(row).and_then(|profile| check_profile(profile, default_country)).map_err(row_fault)?;
+        let profile = profile_of(row).and_then(|profile| check_profile(profile, default_country)).map_err(row_fault)?;
         match self.upsert_contact(tenant, profile, ids).await {
             Ok((_, created)) => Ok(created),
             Err(Refused::Rule { code, detail, .. }) => Err(RowRefused::row(code, detail)),

@@ -48,11 +48,11 @@ impl Dynamo {
             .credentials_provider(Credentials::new("local", "local", None, None, "local"))
             .load()
             .await;
-        let mut config = aws_sdk_dynamodb::config::Builder::from(&sdk);
-        if let Some(calls) = calls {
-            config = config.interceptor(calls.clone());
+        let client = store::client(&sdk);
+        match calls {
+            Some(calls) => Client::from_conf(client.config().to_builder().interceptor(calls.clone()).build()),
+            None => client,
         }
-        Client::from_conf(config.build())
     }
 
     pub(crate) async fn ended(self) {

@@ -16,6 +16,8 @@ use crate::runner::{Handlers, Runner};
 use crate::stand_ins::{PendingWebhook, StandIns};
 
 const SHARDS_AT_ONCE: usize = 8;
+/// A sweep takes so many entries of a shard; what is more waits for the next.
+const FULL: u32 = 200;
 /// Of one shard: far more than a local table holds.
 const ALL: u32 = 1_000_000;
 
@@ -40,7 +42,8 @@ impl Handlers for Functions {
 
     async fn sweep(&self) -> bool {
         match sweep::handle(&self.engine).await {
-            Ok(swept) => swept.found > swept.repaired,
+            // Passed over, or more than one sweep takes.
+            Ok(swept) => swept.found > swept.repaired || swept.found >= FULL,
             Err(error) => {
                 tracing::warn!(%error, "sweep failed");
                 true

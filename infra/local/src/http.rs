@@ -61,6 +61,7 @@ pub(crate) fn counted(router: Router, runner: &Arc<Runner>) -> Router {
 }
 
 /// A request's body: 400 for what is no JSON, 422 for what is not the route's shape.
+#[allow(clippy::result_large_err, reason = "the answer itself, once a request")]
 pub(crate) fn read<T: DeserializeOwned>(raw: &[u8]) -> Result<T, Response> {
     let value: Value = serde_json::from_slice(raw)
         .map_err(|error| problem(StatusCode::BAD_REQUEST, "malformed_json", &error.to_string()))?;

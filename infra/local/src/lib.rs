@@ -110,10 +110,10 @@ impl Local {
         let stop = watch::Sender::new(false);
         let dynamo = Dynamo::start(dir.map(|dir| dir.join("ritmo.sqlite")).as_deref(), stop.subscribe()).await?;
         let calls = Calls::default();
-        let uncounted = DynamoStore::new(dynamo.client(None).await, TABLE, identity.secret);
-        store::table::create(&dynamo.client(None).await, TABLE).await?;
+        let uncounted = DynamoStore::new(dynamo.client(None).await, TABLE, &identity.secret);
+        store::table::create_table(&dynamo.client(None).await, TABLE).await?;
         identity.create(&uncounted, clock.now()).await?;
-        let store = DynamoStore::new(dynamo.client(Some(&calls)).await, TABLE, identity.secret);
+        let store = DynamoStore::new(dynamo.client(Some(&calls)).await, TABLE, &identity.secret);
 
         let runner = Runner::new(clock);
         let senders = Senders::new(uncounted.clone(), identity.tenant);

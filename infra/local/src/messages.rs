@@ -47,6 +47,6 @@ async fn step(
     let is_of = |r: &&domain::enrollment::StepRecord| r.attempts.iter().any(|a| a.generation == attempt.generation);
     let key = &enrollment.records.iter().find(is_of)?.key;
     let version = engine.version(tenant, attempt.enrollment.sequence, enrollment.version).await.ok()??;
-    let index = version.sequence.steps.iter().position(|step| step.key.to_string() == *key)?;
+    let index = version.sequence.steps.iter().position(|step| step.key.as_str() == key)?;
     u32::try_from(index).ok()
 }

@@ -104,7 +104,7 @@ impl Attempts {
 }
 
 /// The providers' adapters; the stand-ins learn which senders exist from the calls made.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub(crate) struct LocalChannels {
     pub(crate) inner: ProviderAdapter,
     pub(crate) senders: Arc<Senders>,

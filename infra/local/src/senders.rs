@@ -12,7 +12,6 @@ use store::DynamoStore;
 use testkit::whatsapp::{SenderAccess, SenderKey};
 
 /// Who is behind a number or a business account.
-#[derive(Debug)]
 pub(crate) struct Senders {
     store: DynamoStore,
     /// The runner's own account: its senders are found without having been used.

@@ -20,7 +20,7 @@ use crate::{Addresses, LambdaPorts, OsRandom, ProviderAdapter, Settings, Setting
 pub const LEASE_SECONDS: i64 = 90;
 
 const CONNECT_TIMEOUT: Duration = Duration::from_millis(1_500);
-/// One try of one call. DynamoDB answers in milliseconds; what takes seconds is better asked again.
+/// One try of one call to the queues and Scheduler; the store sets its own limits.
 const TRY_TIMEOUT: Duration = Duration::from_secs(4);
 const CALL_TIMEOUT: Duration = Duration::from_secs(10);
 const TRIES: u32 = 3;
@@ -61,7 +61,7 @@ pub async fn start(kind: Kind) -> Result<Arc<Engine<LambdaPorts>>, StartError> {
         .retry_config(RetryConfig::standard().with_max_attempts(TRIES))
         .load()
         .await;
-    let store = DynamoStore::new(aws_sdk_dynamodb::Client::new(&sdk), settings.table, settings.secret);
+    let store = DynamoStore::new(store::client(&sdk), settings.table, &settings.secret);
     let sqs = aws_sdk_sqs::Client::new(&sdk);
     let timers = SchedulerTimers::new(
         aws_sdk_scheduler::Client::new(&sdk),

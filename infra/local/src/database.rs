@@ -55,6 +55,10 @@ impl Dynamo {
         }
     }
 
+    pub(crate) fn url(&self) -> &str {
+        &self.url
+    }
+
     pub(crate) async fn ended(self) {
         let _ = self.task.await;
     }

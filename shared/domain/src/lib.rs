@@ -9,6 +9,7 @@ pub mod content;
 pub mod enrollment;
 pub mod ids;
 pub mod message;
+pub mod preview;
 pub mod publish;
 pub mod sender;
 pub mod sequence;

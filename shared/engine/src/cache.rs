@@ -17,6 +17,7 @@ const FRESH_SECONDS: i64 = 30;
 /// More than one account's worth of sequences; beyond it the cache starts again.
 const MAX_VERSIONS: usize = 1_000;
 
+type Secrets = HashMap<(TenantId, String), (Timestamp, Arc<Value>)>;
 type Aged<T> = HashMap<TenantId, (Timestamp, Arc<T>)>;
 
 #[derive(Debug, Default)]
@@ -24,7 +25,7 @@ pub struct Cache {
     versions: Mutex<HashMap<(TenantId, SequenceId, u32), Arc<Version>>>,
     accounts: Mutex<Aged<Account>>,
     senders: Mutex<Aged<Vec<Sender>>>,
-    secrets: Mutex<HashMap<(TenantId, String), (Timestamp, Arc<Value>)>>,
+    secrets: Mutex<Secrets>,
 }
 
 fn fresh<T: Clone>(found: Option<&(Timestamp, T)>, now: Timestamp) -> Option<T> {

@@ -84,7 +84,7 @@ impl<P: Ports> Engine<P> {
         self.store.job(tenant, id).await?.ok_or(Refused::Unknown { what: "job", pointer: "" })
     }
 
-    async fn start(
+    pub(crate) async fn start(
         &self,
         tenant: TenantId,
         work: JobWork,
@@ -177,6 +177,10 @@ impl<P: Ports> Engine<P> {
                     Err(refused) => failed_row(number, refused),
                 }
             }
+            JobWork::Unpark { reason } => match self.unpark(job.tenant, *reason).await {
+                Ok(()) => Ok(Ok(RowDone::Repeated)),
+                Err(refused) => failed_row(number, refused),
+            },
             JobWork::Import { default_country, .. } => {
                 let Some(row) = value.as_object() else {
                     return Ok(Err(row_error(number, "", "invalid_row", "not a row")));

@@ -21,10 +21,14 @@ pub mod senders;
 pub mod sequences;
 pub mod step;
 pub mod sweep;
+pub mod unpark;
+
+use std::sync::Arc;
 
 use domain::ids::Ids;
 use domain::time::Timestamp;
 
+pub use cache::Cache;
 use ports::{Clock as _, Random as _};
 pub use ports::{PortError, Ports};
 
@@ -38,7 +42,8 @@ pub struct Engine<P: Ports> {
     pub secrets: P::Secrets,
     pub channels: P::Channels,
     pub config: Config,
-    pub cache: cache::Cache,
+    /// Shared by the engines of one process, so that what one changes the other sees.
+    pub cache: Arc<Cache>,
 }
 
 /// What a deployment sets.

@@ -1,14 +1,16 @@
 //! What is stored beside contacts and enrollments.
 
+use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD as B64};
 use domain::account::Role;
 use domain::contact::TargetRef;
-use domain::enrollment::Source;
+use domain::enrollment::{ParkReason, Source};
 use domain::ids::{ContactId, EnrollmentId, JobId, MessageId, SenderId, SequenceId, TenantId};
 use domain::message::{Channel, InboundKind, Message};
 use domain::sequence::Sequence;
 use domain::time::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use sha2::{Digest as _, Sha256};
 
 /// A page of a list; the cursor is opaque.
 #[derive(Debug, Clone, PartialEq)]
@@ -106,6 +108,12 @@ pub struct Suppression {
     pub at: Timestamp,
 }
 
+/// The public id of an entry: fixed by what it suppresses, so that doing it twice is one entry.
+pub fn suppression_id(channel: Channel, address: &str) -> String {
+    let hash: [u8; 32] = Sha256::digest(format!("{}:{address}", channel.as_str()).as_bytes()).into();
+    format!("sup_{}", B64.encode(&hash[..15]))
+}
+
 /// Work over many contacts, in parts.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Job {
@@ -135,6 +143,8 @@ pub enum JobWork {
     Enroll { sequence: SequenceId, source: Source, by: String, target: Option<TargetRef> },
     /// Rows are CSV records as objects; `role` of the key decides nothing here, the default country does.
     Import { default_country: Option<String>, by: String },
+    /// One row, of nothing: everybody held for this reason goes on.
+    Unpark { reason: ParkReason },
 }
 
 /// Counters of a job; a part's are added once.

@@ -1,1 +1,243 @@
-//! senders
+//! Senders: the numbers and mailboxes that messages go out through.
+//!
+//! If it dies:
+//! - `create_sender` after the secret: credentials without a sender, overwritten by the repeat, which
+//!   makes the same id.
+//! - `update_sender` after the secret: the new credentials already serve the old configuration, as
+//!   the caller wanted; the repeat writes the rest.
+//! - `delete_sender` after the sender: credentials of nobody; the repeat answers 404.
+
+use domain::enrollment::ParkReason;
+use domain::ids::{Ids, SenderId, TenantId};
+use domain::message::{Channel, ProviderKind, Reaction};
+use domain::sender::{Sender, SenderLimits};
+use serde_json::Value;
+
+use crate::accounts::{Fault, Invalid, all_right, check_text};
+use crate::ports::{Channels as _, PortError, Ports, Saved, Secrets as _, Store as _};
+use crate::{Engine, MAX_RACES, Refused};
+
+/// A sender to be.
+#[derive(Debug, Clone, PartialEq)]
+pub struct NewSender {
+    pub name: String,
+    pub channel: Channel,
+    pub provider: ProviderKind,
+    pub config: Value,
+    pub credentials: Value,
+    pub limits: SenderLimits,
+}
+
+/// The parts of a sender that change; the others stay.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct SenderChange {
+    pub name: Option<String>,
+    pub config: Option<Value>,
+    pub credentials: Option<Value>,
+    pub limits: Option<SenderLimits>,
+}
+
+const NO_SENDER: Refused = Refused::Unknown { what: "sender", pointer: "" };
+
+impl<P: Ports> Engine<P> {
+    /// Calls nobody: whether the credentials are right shows the first send.
+    pub async fn create_sender(&self, tenant: TenantId, new: NewSender, ids: &mut Ids) -> Result<Sender, Invalid> {
+        let mut faults = Vec::new();
+        check_text(&mut faults, "/name", &new.name);
+        if new.provider.channel() != new.channel {
+            let detail = format!("{} sends by {}", new.provider.as_str(), new.provider.channel().as_str());
+            faults.push(Fault::new("/channel", "wrong_channel", detail));
+        }
+        faults.extend(check_limits(&new.limits));
+        faults.extend(self.check_provider(new.provider, &new.config, Some(&new.credentials)));
+        all_right(faults)?;
+        let id = SenderId::of(tenant, ids);
+        let sender = Sender {
+            id,
+            rev: 1,
+            created_at: self.now(),
+            name: new.name,
+            channel: new.channel,
+            provider: new.provider,
+            config: new.config,
+            limits: new.limits,
+            suspended: None,
+            templates: None,
+        };
+        self.secrets.put_secret(tenant, &id.to_string(), &new.credentials).await?;
+        let saved = match self.store.save_sender(tenant, &sender).await? {
+            Saved::No(Some(ours)) if ours.id == id => ours,
+            _ => sender,
+        };
+        self.forget(tenant);
+        self.release(tenant, ParkReason::SenderMissing, ids).await?;
+        Ok(saved)
+    }
+
+    pub async fn sender_of(&self, tenant: TenantId, id: SenderId) -> Result<Sender, Refused> {
+        if id.tenant() != tenant {
+            return Err(NO_SENDER);
+        }
+        self.store.sender(id).await?.ok_or(NO_SENDER)
+    }
+
+    /// Replaces the given parts. New configuration or credentials count as the fix of a suspended
+    /// sender: what was parked for it goes on.
+    pub async fn update_sender(
+        &self,
+        tenant: TenantId,
+        id: SenderId,
+        change: &SenderChange,
+        ids: &mut Ids,
+    ) -> Result<Sender, Invalid> {
+        let mut faults = Vec::new();
+        if let Some(name) = &change.name {
+            check_text(&mut faults, "/name", name);
+        }
+        faults.extend(change.limits.iter().flat_map(check_limits));
+        let sender = self.sender_of(tenant, id).await?;
+        if change.config.is_some() || change.credentials.is_some() {
+            let config = change.config.as_ref().unwrap_or(&sender.config);
+            faults.extend(self.check_provider(sender.provider, config, change.credentials.as_ref()));
+        }
+        all_right(faults)?;
+        if let Some(credentials) = &change.credentials {
+            self.secrets.put_secret(tenant, &id.to_string(), credentials).await?;
+        }
+        let fixed = change.config.is_some() || change.credentials.is_some();
+        let saved = self
+            .edit_sender(sender, &|sender| {
+                if let Some(name) = &change.name {
+                    sender.name.clone_from(name);
+                }
+                if let Some(config) = &change.config {
+                    sender.config.clone_from(config);
+                }
+                if let Some(limits) = &change.limits {
+                    sender.limits.clone_from(limits);
+                }
+                if fixed {
+                    sender.suspended = None;
+                }
+            })
+            .await?;
+        if fixed {
+            // Also when an earlier try died here: what is parked counts, not what changed.
+            self.release(tenant, ParkReason::SenderSuspended, ids).await?;
+        }
+        Ok(saved)
+    }
+
+    /// 409 `sender_in_use` while the settings or a published version that may still enroll name it.
+    pub async fn delete_sender(&self, tenant: TenantId, id: SenderId) -> Result<(), Refused> {
+        self.sender_of(tenant, id).await?;
+        let account = self.account(tenant).await?;
+        if let Some((channel, _)) = account.settings.default_senders.iter().find(|(_, s)| **s == id) {
+            let detail = format!("it is the account's default sender for {}", channel.as_str());
+            return Err(Refused::rule("sender_in_use", detail));
+        }
+        for sequence in self.store.sequences(tenant).await?.iter().filter(|s| s.published > 0 && !s.archived) {
+            let version = self.version(tenant, sequence.id, sequence.published).await?;
+            if version.is_some_and(|v| v.sequence.steps.iter().any(|step| step.sender_id == Some(id))) {
+                let detail = format!("version {} of sequence {} names it", sequence.published, sequence.id);
+                return Err(Refused::rule("sender_in_use", detail));
+            }
+        }
+        if !self.store.delete_sender(id).await? {
+            return Err(NO_SENDER);
+        }
+        self.secrets.delete_secret(tenant, &id.to_string()).await?;
+        self.forget(tenant);
+        Ok(())
+    }
+
+    /// Reads the provider's list of templates and keeps it.
+    pub async fn sync_templates(&self, tenant: TenantId, id: SenderId) -> Result<Sender, Refused> {
+        let sender = self.sender_of(tenant, id).await?;
+        if sender.channel != Channel::Whatsapp {
+            return Err(Refused::rule("no_templates", "only WhatsApp senders have templates at their provider"));
+        }
+        let credentials = self.secrets.secret(tenant, &id.to_string()).await?;
+        let credentials =
+            credentials.ok_or_else(|| Refused::rule("no_credentials", "the sender has no credentials; PATCH it"))?;
+        let templates = self.channels.templates(&sender, &credentials).await.map_err(|refusal| {
+            let said = format!("the provider refused to list its templates ({})", refusal.code);
+            match refusal.reaction {
+                Reaction::Throttled => PortError::Throttled(said).into(),
+                Reaction::Transient => PortError::Transient(said).into(),
+                _ => Refused::rule("provider_refused", said),
+            }
+        })?;
+        self.edit_sender(sender, &|sender| sender.templates = Some(templates.clone())).await
+    }
+
+    async fn edit_sender(&self, mut sender: Sender, edit: &(impl Fn(&mut Sender) + Sync)) -> Result<Sender, Refused> {
+        let (id, tenant) = (sender.id, sender.id.tenant());
+        for _ in 0..MAX_RACES {
+            let mut after = sender.clone();
+            edit(&mut after);
+            after.rev = sender.rev + 1;
+            match self.store.save_sender(tenant, &after).await? {
+                Saved::Yes => {
+                    self.forget(tenant);
+                    return Ok(after);
+                }
+                Saved::No(Some(faster)) => sender = faster,
+                Saved::No(None) => sender = self.sender_of(tenant, id).await?,
+            }
+        }
+        Err(Refused::Busy)
+    }
+
+    fn check_provider(&self, provider: ProviderKind, config: &Value, credentials: Option<&Value>) -> Vec<Fault> {
+        let found = self.channels.check(provider, config, credentials);
+        // The port's codes are texts; the few that the contract knows are ours.
+        let code = |code: &str| match code {
+            "required" | "missing_field" => "required",
+            "unknown_field" => "unknown_field",
+            "invalid_type" => "invalid_type",
+            "invalid_url" => "invalid_url",
+            _ => "invalid_value",
+        };
+        found.into_iter().map(|(pointer, c, detail)| Fault::new(pointer, code(&c), detail)).collect()
+    }
+}
+
+fn check_limits(limits: &SenderLimits) -> Vec<Fault> {
+    let mut faults = Vec::new();
+    for (name, limit) in [
+        ("per_second", limits.per_second),
+        ("per_minute", limits.per_minute),
+        ("per_hour", limits.per_hour),
+        ("per_day", limits.per_day),
+        ("ramp_up/start_per_day", limits.ramp_up.as_ref().map(|r| r.start_per_day)),
+    ] {
+        if limit == Some(0) {
+            faults.push(Fault::new(format!("/limits/{name}"), "out_of_range", "must be at least 1"));
+        }
+    }
+    if limits.ramp_up.as_ref().is_some_and(|r| !r.growth.is_finite() || r.growth < 1.0) {
+        faults.push(Fault::new("/limits/ramp_up/growth", "out_of_range", "must be at least 1"));
+    }
+    faults
+}
+
+#[cfg(test)]
+mod tests {
+    use domain::sender::RampUp;
+
+    use super::*;
+
+    #[test]
+    fn limits_let_something_through() {
+        let limits = SenderLimits {
+            per_second: Some(0),
+            per_day: Some(5),
+            ramp_up: Some(RampUp { start_per_day: 0, growth: 0.5 }),
+            ..SenderLimits::default()
+        };
+        let found: Vec<_> = check_limits(&limits).into_iter().map(|f| f.pointer).collect();
+        assert_eq!(found, ["/limits/per_second", "/limits/ramp_up/start_per_day", "/limits/ramp_up/growth"]);
+        assert_eq!(check_limits(&SenderLimits::default()), []);
+    }
+}

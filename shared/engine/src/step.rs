@@ -5,8 +5,9 @@
 //! change's write and its timer: the message comes again, finds its generation gone and arms the
 //! current one's timer (the redelivery rule).
 
-use domain::enrollment::Enrollment;
+use domain::contact::Person;
 use domain::enrollment::plan::{Context, Plan, plan};
+use domain::enrollment::{Enrollment, State};
 use domain::ids::TenantId;
 
 use crate::ports::{Queues as _, Saved, Store as _, Timers as _};
@@ -22,18 +23,14 @@ impl<P: Ports> Engine<P> {
         if enrollment.generation != due.generation {
             return self.arm(tenant, enrollment).await;
         }
-        let version = self.version_of(tenant, enrollment).await?;
-        let account = self.account(tenant).await?;
-        let senders = self.senders(tenant).await?;
+        let mut planned = self.plan(tenant, &person, enrollment, due.generation).await?;
+        // Nobody is held on settings that are up to 30 s old.
+        if matches!(&planned, Plan::Change(next) if matches!(next.state, State::Parked(_))) {
+            self.forget(tenant);
+            planned = self.plan(tenant, &person, enrollment, due.generation).await?;
+        }
         let now = self.now();
-        let context = Context {
-            tenant,
-            person: &person,
-            sequence: &version.sequence,
-            settings: &account.settings,
-            senders: &senders,
-        };
-        match plan(enrollment, due.generation, &context, now) {
+        match planned {
             Plan::Stale => self.arm(tenant, enrollment).await,
             Plan::NotBefore(at) => self.timers.arm_again(due, at, now).await,
             Plan::Send(planned) => self.queues.send(&planned).await,
@@ -46,6 +43,21 @@ impl<P: Ports> Engine<P> {
                 self.arm(tenant, &standing).await
             }
         }
+    }
+
+    async fn plan(
+        &self,
+        tenant: TenantId,
+        person: &Person,
+        enrollment: &Enrollment,
+        generation: u32,
+    ) -> Result<Plan, PortError> {
+        let version = self.version_of(tenant, enrollment).await?;
+        let account = self.account(tenant).await?;
+        let senders = self.senders(tenant).await?;
+        let context =
+            Context { tenant, person, sequence: &version.sequence, settings: &account.settings, senders: &senders };
+        Ok(plan(enrollment, generation, &context, self.now()))
     }
 
     pub(crate) async fn version_of(

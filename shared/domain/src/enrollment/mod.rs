@@ -23,7 +23,7 @@ pub mod view;
 
 pub use schedule::{Planning, target_dates};
 pub use types::{
-    Attempt, AttemptResult, Enrollment, Entered, Happening, HappeningCode, Intent, Lease, MessageForm, Outcome,
+    Attempt, AttemptResult, Body, Enrollment, Entered, Happening, HappeningCode, Intent, Lease, MessageForm, Outcome,
     ParkReason, PlannedSend, Source, SourceType, State, StepReason, StepRecord, StepStatus,
 };
 

@@ -226,7 +226,7 @@ impl Context<'_> {
     }
 
     /// The step's own sender; else the account's default for the channel; else the only one.
-    fn pick_sender(&self, step: &Step) -> Result<&Sender, Not> {
+    pub(crate) fn pick_sender(&self, step: &Step) -> Result<&Sender, Not> {
         let missing = Not::Park(ParkReason::SenderMissing);
         if let Some(id) = step.sender_id {
             return self.sender(id).ok_or(missing);
@@ -298,7 +298,7 @@ impl Context<'_> {
     }
 
     /// Everything that content may name.
-    fn variables(&self, e: &Enrollment, sender: &Sender) -> Variables {
+    pub(crate) fn variables(&self, e: &Enrollment, sender: &Sender) -> Variables {
         let contact = &self.person.contact;
         let profile = &contact.profile;
         let assignee = profile.assignee.as_ref();
@@ -346,7 +346,7 @@ impl Context<'_> {
 }
 
 /// The channels that a step may use, the wanted one first.
-fn wanted_channels(step: &Step, person: &Person) -> Vec<Channel> {
+pub(crate) fn wanted_channels(step: &Step, person: &Person) -> Vec<Channel> {
     let one = |channel: StepChannel| match channel {
         StepChannel::Whatsapp => Some(Channel::Whatsapp),
         StepChannel::Email => Some(Channel::Email),

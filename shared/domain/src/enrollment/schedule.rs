@@ -24,10 +24,10 @@ pub fn target_dates(
 ) -> BTreeMap<String, String> {
     let mut dates = BTreeMap::new();
     for step in &sequence.steps {
-        if let Anchor::Before(name) | Anchor::After(name) = step.wait.anchor() {
-            if let Some(value) = attributes.and_then(|a| a.get(name)).and_then(|v| v.as_str()) {
-                dates.insert(name.to_owned(), value.to_owned());
-            }
+        if let Anchor::Before(name) | Anchor::After(name) = step.wait.anchor()
+            && let Some(value) = attributes.and_then(|a| a.get(name)).and_then(|v| v.as_str())
+        {
+            dates.insert(name.to_owned(), value.to_owned());
         }
     }
     dates

@@ -260,7 +260,7 @@ fn a_step_needs_one_sender() {
     assert_eq!(problems(json!({}), &settings, &both), at("/steps/0/sender_id", "sender_ambiguous"));
     assert_eq!(problems(json!({"sender_id": one.id}), &settings, &both), []);
     assert_eq!(
-        problems(json!({"sender_id": other.id}), &settings, &[one.clone()]),
+        problems(json!({"sender_id": other.id}), &settings, std::slice::from_ref(&one)),
         at("/steps/0/sender_id", "unknown_reference")
     );
     assert_eq!(
@@ -268,8 +268,8 @@ fn a_step_needs_one_sender() {
         at("/steps/0/sender_id", "sender_channel_mismatch")
     );
     assert_eq!(problems(json!({"channel": "sms"}), &settings, &both), at("/steps/0/channel", "sender_missing"));
-    assert_eq!(problems(json!({"channel": "same_conversation"}), &settings, &[one.clone()]), []);
-    assert_eq!(problems(json!({"channel": "automatic"}), &settings, &[one.clone()]), []);
+    assert_eq!(problems(json!({"channel": "same_conversation"}), &settings, std::slice::from_ref(&one)), []);
+    assert_eq!(problems(json!({"channel": "automatic"}), &settings, std::slice::from_ref(&one)), []);
     let default =
         Settings { default_senders: [(crate::message::Channel::Whatsapp, other.id)].into(), ..Settings::default() };
     assert_eq!(problems(json!({}), &default, &both), []);

@@ -29,6 +29,9 @@ struct Arguments {
     /// Numbers of injections to leave out: `3,17,20-40`.
     #[arg(long, default_value = "")]
     without: String,
+    /// With `--seeds`: do not stop at the first that breaks, count them all.
+    #[arg(long)]
+    keep_going: bool,
     /// Threads for `--seeds`; all cores when left out.
     #[arg(long)]
     threads: Option<usize>,
@@ -66,7 +69,7 @@ fn one(arguments: &Arguments, seed: u64) -> ExitCode {
 fn many(arguments: &Arguments, from: u64, to: u64) -> ExitCode {
     let next = AtomicU64::new(from);
     let sum: Mutex<(BTreeMap<Fault, u64>, u64, u64)> = Mutex::default();
-    let broken: Mutex<Option<Report>> = Mutex::default();
+    let broken: Mutex<BTreeMap<u64, Report>> = Mutex::default();
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     let began = Instant::now();
     std::thread::scope(|scope| {
@@ -74,7 +77,7 @@ fn many(arguments: &Arguments, from: u64, to: u64) -> ExitCode {
             scope.spawn(|| {
                 loop {
                     let seed = next.fetch_add(1, Ordering::Relaxed);
-                    if seed >= to || broken.lock().is_ok_and(|b| b.is_some()) {
+                    if seed >= to || (!arguments.keep_going && broken.lock().is_ok_and(|b| !b.is_empty())) {
                         break;
                     }
                     let report = run(&Setup::new(seed, arguments.events));
@@ -85,9 +88,8 @@ fn many(arguments: &Arguments, from: u64, to: u64) -> ExitCode {
                     }
                     if report.violation.is_some()
                         && let Ok(mut broken) = broken.lock()
-                        && broken.as_ref().is_none_or(|b| b.seed > seed)
                     {
-                        *broken = Some(report);
+                        broken.insert(seed, report);
                     }
                 }
             });
@@ -101,8 +103,27 @@ fn many(arguments: &Arguments, from: u64, to: u64) -> ExitCode {
     for kind in Fault::ALL {
         println!("  {:26} {:>9}", format!("{kind:?}"), counts.get(kind).copied().unwrap_or_default());
     }
-    let report = broken.into_inner().unwrap_or_default();
-    report.map_or(ExitCode::SUCCESS, |report| tell(&Setup::new(report.seed, arguments.events), &report))
+    let broken = broken.into_inner().unwrap_or_default();
+    if arguments.keep_going {
+        summary(&broken);
+    }
+    let first = broken.into_values().next();
+    first.map_or(ExitCode::SUCCESS, |report| tell(&Setup::new(report.seed, arguments.events), &report))
+}
+
+/// Which promises broke how often, each with a seed; ids do not count as a difference.
+fn summary(broken: &BTreeMap<u64, Report>) {
+    let mut kinds: BTreeMap<String, (u32, u64)> = BTreeMap::new();
+    for (seed, report) in broken {
+        let Some(violation) = &report.violation else { continue };
+        let text = violation.to_string();
+        let plain = text.split(' ').filter(|w| !w.contains("enr_") && !w.contains(|c: char| c.is_ascii_digit()));
+        kinds.entry(plain.collect::<Vec<_>>().join(" ")).or_insert((0, *seed)).0 += 1;
+    }
+    println!("{} seeds break a promise:", broken.len());
+    for (text, (times, seed)) in kinds {
+        println!("  {times:>5} x, first seed {seed}: {text}");
+    }
 }
 
 /// What was broken, how to see it again, and the least that it takes.

@@ -2,7 +2,8 @@
 
 use domain::account::{Account, ApiKey};
 use domain::contact::{Contact, Conversation, Person, Target};
-use domain::ids::{ApiKeyId, ContactId, TenantId};
+use domain::enrollment::Enrollment;
+use domain::ids::{ApiKeyId, ContactId, SenderId, TenantId};
 use domain::message::Identity;
 use engine::model::Page;
 use engine::ports::{ContactSaved, Inserted, PortResult, Saved};
@@ -129,5 +130,20 @@ impl Tables {
     ) -> PortResult<Saved<Target>> {
         let key = (tenant, contact, target.kind, target.id.clone());
         Ok(save(&mut self.targets, key, target, target.rev, |t| t.rev))
+    }
+
+    /// What an enrollment is about.
+    pub fn target_of(&self, e: &Enrollment) -> Option<&Target> {
+        let target = e.target.as_ref()?;
+        let mut of_contact = self.targets.iter().filter(|((_, contact, _, _), _)| *contact == e.id.contact);
+        of_contact.find(|(_, t)| t.kind == target.kind && t.id == target.id).map(|(_, t)| t)
+    }
+
+    pub fn is_enabled(&self, tenant: TenantId) -> bool {
+        self.accounts.get(&tenant).is_some_and(|a| a.settings.enabled)
+    }
+
+    pub fn is_suspended(&self, sender: SenderId) -> bool {
+        self.senders.get(&sender).is_some_and(|s| s.suspended.is_some())
     }
 }

@@ -3,10 +3,10 @@
 use domain::ids::{ContactId, SenderId, SequenceId, TenantId};
 use domain::message::Channel;
 use domain::sender::Sender;
-use engine::model::{Attribute, Page, StoredMessage, StoredSequence, Suppression, Version};
+use engine::model::{Attribute, Page, StoredMessage, StoredSequence, Suppression, Version, suppression_id};
 use engine::ports::{PortResult, Saved};
 
-use super::tables::{Tables, page, save, suppression_id};
+use super::tables::{Tables, page, save};
 
 impl Tables {
     pub fn save_sequence(&mut self, tenant: TenantId, new: &StoredSequence) -> PortResult<Saved<StoredSequence>> {

@@ -4,7 +4,7 @@ use domain::account::{Account, ApiKey};
 use domain::contact::{Contact, Conversation, Target};
 use domain::enrollment::Enrollment;
 use domain::ids::{ContactId, EnrollmentId, JobId, MessageId, SenderId, SequenceId, TenantId};
-use domain::message::{Channel, Identity};
+use domain::message::Identity;
 use domain::sender::Sender;
 use domain::sequence::TargetKind;
 use domain::time::Timestamp;
@@ -111,10 +111,6 @@ pub(super) fn page<T>(all: impl Iterator<Item = T>, cursor: Option<&str>, limit:
     let more = data.len() > limit;
     data.truncate(limit);
     Ok(Page { data, next_cursor: more.then(|| (from + limit).to_string()) })
-}
-
-pub(super) fn suppression_id(channel: Channel, address: &str) -> String {
-    format!("{}:{address}", channel.as_str())
 }
 
 /// Calls a macro with the signature of every verb of the store, so that each wrapper is written once.

@@ -88,9 +88,11 @@ kinds! {
 /// Decides on faults. Each decision to inject gets a number, by which a replay can leave it out.
 #[derive(Debug, Clone)]
 pub struct Faults {
+    seed: u64,
     rng: Rng,
     enabled: BTreeMap<Fault, u32>,
     without: BTreeSet<u32>,
+    /// The number of the next injection: the event's, and which in it.
     next: u32,
     /// Nothing goes wrong any more: the run is to settle.
     pub calm: bool,
@@ -109,6 +111,7 @@ impl Faults {
             enabled.insert(*kind, (kind.per_mille() * factor).min(600));
         }
         Self {
+            seed,
             rng,
             enabled,
             without: without.clone(),
@@ -119,18 +122,16 @@ impl Faults {
         }
     }
 
-    /// Whether this fault happens here.
-    pub fn hit(&mut self, kind: Fault) -> bool {
-        self.hit_of(kind, 1000)
+    /// Each event has its own stream and its own numbers, so that leaving one injection out changes
+    /// as little as possible of what follows.
+    pub fn event(&mut self, event: u64) {
+        self.rng = Rng::stream(self.seed, (event << 8) | 2);
+        self.next = (event as u32) << 5;
     }
 
-    /// The same where only some of a kind's chances count.
-    pub fn hit_of(&mut self, kind: Fault, share_per_mille: u32) -> bool {
-        if self.calm {
-            return false;
-        }
-        let chance = u64::from(self.enabled[&kind]) * u64::from(share_per_mille);
-        if self.rng.next() % 1_000_000 >= chance {
+    /// Whether this fault happens here.
+    pub fn hit(&mut self, kind: Fault) -> bool {
+        if self.calm || !self.rng.chance(self.enabled[&kind]) {
             return false;
         }
         self.next += 1;

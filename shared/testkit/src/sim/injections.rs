@@ -64,7 +64,8 @@ impl Runner {
 
     fn later(&mut self, ask: Ask, after: i64) {
         let at = self.hub.state().now + after;
-        self.asks.push(Pending { ask, tries: 0, at, pause: None });
+        self.made += 1;
+        self.asks.push(Pending { ask, tries: 0, at, seed: self.made, pause: None });
     }
 
     /// Some people may do something now.

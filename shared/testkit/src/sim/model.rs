@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::Arc;
 
-use domain::enrollment::{AttemptResult, Enrollment, State as Run};
+use domain::enrollment::{AttemptResult, Enrollment, ParkReason, State as Run};
 use domain::ids::{AttemptRef, ContactId, EnrollmentId};
 use domain::message::DeliveryStatus;
 
@@ -19,6 +19,8 @@ use crate::memory::{EnrollmentWrite, Tables, Verb};
 pub const MAX_SKEW: i64 = 4;
 /// Longer than the send function lives, by more than the clocks differ.
 pub const LEASE_SECONDS: i64 = 90;
+/// Whoever claims asks so often before it leaves a claim without an answer.
+const CLAIM_TRIES: u32 = 3;
 /// WhatsApp's customer service window.
 const REPLY_WINDOW: i64 = 24 * 3600;
 
@@ -85,8 +87,10 @@ pub struct Model {
     contacts: BTreeMap<ContactId, Contact>,
     orders: BTreeMap<EnrollmentId, Orders>,
     claims: BTreeMap<(EnrollmentId, u32), ClaimSeen>,
-    /// Handlers that died, or were left without answers by an injected fault.
-    pub excused: BTreeSet<HandlerId>,
+    /// Handlers that died.
+    excused: BTreeSet<HandlerId>,
+    /// How often a handler's claim was left without an answer.
+    unanswered: BTreeMap<HandlerId, u32>,
     pub violation: Option<Violation>,
 }
 
@@ -102,6 +106,7 @@ impl Model {
             orders: BTreeMap::new(),
             claims: BTreeMap::new(),
             excused: BTreeSet::new(),
+            unanswered: BTreeMap::new(),
             violation: None,
         }
     }
@@ -150,6 +155,20 @@ impl Model {
     pub fn paused(&mut self, id: EnrollmentId, since: Option<u64>) {
         let orders = self.orders.entry(id).or_default();
         orders.paused |= since == Some(orders.unpauses);
+    }
+
+    /// A handler died: what it had begun may be left as it is.
+    pub fn died(&mut self, handler: HandlerId) {
+        self.excused.insert(handler);
+    }
+
+    /// Its claim may or may not have been written. After so many times in a row it may give up.
+    pub fn claim_unanswered(&mut self, handler: HandlerId) {
+        let times = self.unanswered.entry(handler).or_default();
+        *times += 1;
+        if *times >= CLAIM_TRIES {
+            self.excused.insert(handler);
+        }
     }
 
     // What is stored.
@@ -291,6 +310,7 @@ impl Model {
                 let text = format!("{} is stuck: {:?} at step {}, wake {:?}", e.id, e.state, e.step, e.wake);
                 self.broken("4", text);
             }
+            self.reason_stands(e, tables);
             self.records_agree(e, calls);
         }
         for call in calls.iter().filter(|c| c.fate.accepted()) {
@@ -308,6 +328,21 @@ impl Model {
             if !call.told_failed && !record.possibly_sent() {
                 self.broken("6", format!("{id}: {} was accepted, and is {:?}", call.key, record.status));
             }
+        }
+    }
+
+    /// Whoever is held is held for a reason that is still there.
+    fn reason_stands(&mut self, e: &Enrollment, tables: &Tables) {
+        let Run::Parked(reason) = e.state else { return };
+        let target = || tables.target_of(e).is_some_and(|t| t.attributes.contains_key("starts_at"));
+        let gone = match reason {
+            ParkReason::ModuleDisabled => tables.is_enabled(self.scenario.tenant),
+            ParkReason::SenderSuspended => !tables.is_suspended(self.scenario.sender),
+            ParkReason::TargetDateMissing => target(),
+            ParkReason::SenderMissing | ParkReason::NeverAllowed => true,
+        };
+        if gone {
+            self.broken("4", format!("{} is held for {}, which is no longer so", e.id, reason.as_str()));
         }
     }
 

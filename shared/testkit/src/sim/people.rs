@@ -2,20 +2,24 @@
 
 use std::sync::Arc;
 
+use domain::account::Settings;
 use domain::contact::TargetRef;
-use domain::enrollment::control::ResumeMode;
-use domain::enrollment::{Enrollment, ParkReason, Source, SourceType, State as Run};
-use domain::ids::{ContactId, EnrollmentId, SequenceId};
+use domain::enrollment::{Enrollment, Source, SourceType};
+use domain::ids::{ContactId, EnrollmentId, Ids, SequenceId};
 use domain::signal::{Signal, UNSUBSCRIBED};
 use domain::time::Timestamp;
+use engine::accounts::Invalid;
+use engine::contacts::TargetChange;
 use engine::control::Action;
 use engine::enroll::EnrollRequest;
-use engine::ports::{EnrollmentFilter, Saved, Store as _};
+use engine::ports::Store as _;
+use engine::senders::SenderChange;
 use engine::{Engine, Refused};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::model::{Told, ToldKind};
 use super::ports::SimPorts;
+use super::rng::Rng;
 use super::scenario::{Scenario, target};
 
 /// A request to the API. Its client repeats it as it is when it fails.
@@ -31,11 +35,10 @@ pub enum Ask {
 }
 
 impl Ask {
-    /// Requests that may end a pause, of one run or of all.
+    /// Requests that may end a run's pause.
     pub fn may_unpause(&self, id: EnrollmentId) -> bool {
         match self {
             Self::Control(of, Action::Resume(_) | Action::SendNow) => *of == id,
-            Self::Enable(true) | Self::RestoreSender => true,
             _ => false,
         }
     }
@@ -65,8 +68,10 @@ pub enum Answer {
 pub type Api = Arc<Engine<SimPorts>>;
 
 /// Does what was asked. An error may be tried again.
-pub async fn ask(engine: Api, scenario: Arc<Scenario>, ask: Ask) -> Result<Answer, String> {
+pub async fn ask(engine: Api, scenario: Arc<Scenario>, ask: Ask, seed: u64) -> Result<Answer, String> {
     let tenant = scenario.tenant;
+    // An idempotency key gives a repeat the same ids.
+    let mut ids = Ids::from_seed(Rng::stream(seed, 5).bytes());
     let answer = match ask {
         Ask::Enroll { sequence, contact, target, since } => {
             let request = EnrollRequest {
@@ -84,9 +89,9 @@ pub async fn ask(engine: Api, scenario: Arc<Scenario>, ask: Ask) -> Result<Answe
         }
         Ask::Control(id, action) => engine.control(tenant, id, &action).await.map(|e| Answer::Run(Box::new(e))),
         Ask::Event { contact, signal } => engine.signal(tenant, contact, &signal).await.map(|_| Answer::Done),
-        Ask::MoveDate { contact, to } => move_date(&engine, &scenario, contact, to).await.map(|()| Answer::Done),
-        Ask::Enable(enabled) => enable(&engine, &scenario, enabled).await.map(|()| Answer::Done),
-        Ask::RestoreSender => restore_sender(&engine, &scenario).await.map(|()| Answer::Done),
+        Ask::MoveDate { contact, to } => valid(move_date(&engine, &scenario, contact, to).await),
+        Ask::Enable(enabled) => valid(enable(&engine, &scenario, enabled, &mut ids).await),
+        Ask::RestoreSender => valid(restore_sender(&engine, &scenario, &mut ids).await),
         Ask::Publish(sequence) => publish(&engine, &scenario, sequence).await.map(|()| Answer::Done),
     };
     match answer {
@@ -96,67 +101,31 @@ pub async fn ask(engine: Api, scenario: Arc<Scenario>, ask: Ask) -> Result<Answe
     }
 }
 
-/// As a caller's own system does: the date is written, then the engine hears of it.
-async fn move_date(
-    engine: &Api,
-    scenario: &Scenario,
-    contact: ContactId,
-    to: Option<String>,
-) -> Result<(), Refused> {
-    for _ in 0..20 {
-        let Some(person) = engine.store.person(scenario.tenant, contact).await? else { return Ok(()) };
-        let Some(mut changed) = person.target(&target()).cloned() else { return Ok(()) };
-        match &to {
-            Some(date) => drop(changed.attributes.insert("starts_at".into(), json!(date))),
-            None => drop(changed.attributes.remove("starts_at")),
-        }
-        changed.rev += 1;
-        if engine.store.save_target(scenario.tenant, contact, &changed).await? == Saved::Yes {
-            return engine.target_changed(scenario.tenant, contact, &target()).await;
-        }
+/// The scenario's requests are well-formed: faults in one would be a mistake of the simulator.
+fn valid(answer: Result<(), Invalid>) -> Result<Answer, Refused> {
+    match answer {
+        Ok(()) => Ok(Answer::Done),
+        Err(Invalid::Refused(refused)) => Err(refused),
+        Err(Invalid::Faults(faults)) => panic!("the simulator asks for nonsense: {faults:?}"),
     }
-    Err(Refused::Busy)
 }
 
-async fn enable(engine: &Api, scenario: &Scenario, enabled: bool) -> Result<(), Refused> {
-    for _ in 0..20 {
-        let Some(mut account) = engine.store.account(scenario.tenant).await? else { return Ok(()) };
-        if account.settings.enabled == enabled {
-            break;
-        }
-        account.settings.enabled = enabled;
-        account.rev += 1;
-        if engine.store.save_account(&account).await? == Saved::Yes {
-            break;
-        }
-    }
-    if enabled { resume_parked(engine, scenario, ParkReason::ModuleDisabled).await } else { Ok(()) }
+/// The appointment is moved, or loses its date.
+async fn move_date(engine: &Api, scenario: &Scenario, contact: ContactId, to: Option<String>) -> Result<(), Invalid> {
+    let date = to.map_or(Value::Null, Value::String);
+    let change = TargetChange::Merge([("starts_at".to_owned(), date)].into());
+    engine.put_target(scenario.tenant, contact, &target(), &change).await.map(drop)
 }
 
-async fn restore_sender(engine: &Api, scenario: &Scenario) -> Result<(), Refused> {
-    for _ in 0..20 {
-        let Some(mut sender) = engine.store.sender(scenario.sender).await? else { return Ok(()) };
-        if sender.suspended.take().is_none() {
-            break;
-        }
-        sender.rev += 1;
-        if engine.store.save_sender(scenario.tenant, &sender).await? == Saved::Yes {
-            break;
-        }
-    }
-    resume_parked(engine, scenario, ParkReason::SenderSuspended).await
+async fn enable(engine: &Api, scenario: &Scenario, enabled: bool, ids: &mut Ids) -> Result<(), Invalid> {
+    let edit = |settings: &Settings| Ok(Settings { enabled, ..settings.clone() });
+    engine.edit_settings(scenario.tenant, &edit, ids).await.map(drop)
 }
 
-async fn resume_parked(engine: &Api, scenario: &Scenario, reason: ParkReason) -> Result<(), Refused> {
-    let filter = EnrollmentFilter { coarse: Some("parked"), ..EnrollmentFilter::default() };
-    let page = engine.store.enrollments(scenario.tenant, &filter, None, 100).await?;
-    for e in page.data.iter().filter(|e| e.state == Run::Parked(reason)) {
-        match engine.control(scenario.tenant, e.id, &Action::Resume(ResumeMode::KeepSchedule)).await {
-            Ok(_) | Err(Refused::Rule { .. } | Refused::Unknown { .. }) => {}
-            Err(other) => return Err(other),
-        }
-    }
-    Ok(())
+/// New configuration counts as the mending of a suspended sender.
+async fn restore_sender(engine: &Api, scenario: &Scenario, ids: &mut Ids) -> Result<(), Invalid> {
+    let change = SenderChange { config: Some(json!({})), ..SenderChange::default() };
+    engine.update_sender(scenario.tenant, scenario.sender, &change, ids).await.map(drop)
 }
 
 async fn publish(engine: &Api, scenario: &Scenario, id: SequenceId) -> Result<(), Refused> {

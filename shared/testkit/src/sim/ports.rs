@@ -86,8 +86,8 @@ impl Queues for SimQueues {
         self.0.call("queue_send", |s| Ok(s.broker.send(Queue::Send, encode(planned), s.now, &mut s.faults))).await
     }
 
-    async fn enroll(&self, _work: &EnrollWork) -> PortResult<()> {
-        self.0.call("queue_enroll", |_| Ok(())).await
+    async fn enroll(&self, work: &EnrollWork) -> PortResult<()> {
+        self.0.call("queue_enroll", |s| Ok(s.broker.send(Queue::Enroll, encode(work), s.now, &mut s.faults))).await
     }
 
     async fn inbound(&self, work: &InboundWork) -> PortResult<()> {

@@ -36,7 +36,6 @@ pub struct ProviderCall {
     pub version: u32,
     /// Free text, which goes out only within 24 hours of the person's last message.
     pub text: bool,
-    pub at: i64,
     pub event: u64,
     pub fate: Fate,
     /// The caller has heard the answer.
@@ -50,7 +49,8 @@ pub struct ProviderCall {
 impl ProviderCall {
     /// Known not to have reached the person.
     pub fn is_void(&self) -> bool {
-        (self.answered && matches!(self.fate, Fate::Refused(_))) || self.told_failed
+        let delivered = self.acknowledged >= Some(DeliveryStatus::Delivered);
+        (self.answered && matches!(self.fate, Fate::Refused(_))) || (self.told_failed && !delivered)
     }
 }
 
@@ -132,7 +132,6 @@ impl State {
             key,
             version,
             text,
-            at: self.now,
             event: self.event,
             fate,
             answered: false,

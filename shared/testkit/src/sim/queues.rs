@@ -12,6 +12,7 @@ use crate::memory::MAX_DELAY_SECONDS;
 pub enum Queue {
     Step,
     Send,
+    Enroll,
     Inbound,
 }
 
@@ -91,10 +92,6 @@ impl Broker {
 
     pub fn next_visible(&self) -> Option<i64> {
         self.messages.values().map(|m| m.visible_at).min()
-    }
-
-    pub fn is_empty(&self) -> bool {
-        self.messages.is_empty() && self.dead.is_empty()
     }
 
     pub fn dead(&self) -> usize {

@@ -3,11 +3,7 @@
 pub struct Rng(u64);
 
 impl Rng {
-    pub fn new(seed: u64) -> Self {
-        Self(seed)
-    }
-
-    /// Another stream that follows from the same seed.
+    /// One of the streams that follow from a seed.
     pub fn stream(seed: u64, name: u64) -> Self {
         let mut rng = Self(seed ^ name.wrapping_mul(0xd6e8_feb8_6659_fd93));
         rng.next();

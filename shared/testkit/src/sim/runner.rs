@@ -36,7 +36,7 @@ const MAX_CALM_EVENTS: u64 = 30_000;
 /// What a handler works on.
 #[derive(Debug)]
 pub enum Work {
-    Message(u64, Queue),
+    Message(u64),
     Webhook(u64),
     Ask(Box<Pending>),
     Sweep,
@@ -48,6 +48,8 @@ pub struct Pending {
     pub ask: Ask,
     pub tries: u32,
     pub at: i64,
+    /// Its idempotency key's.
+    pub seed: u64,
     /// For a pause: what the model wants back.
     pub pause: Option<u64>,
 }
@@ -75,6 +77,7 @@ pub struct Runner {
     pub(super) hub: Hub,
     pub(super) scenario: Arc<Scenario>,
     pub(super) rng: Rng,
+    seed: u64,
     engines: Vec<Api>,
     handlers: BTreeMap<HandlerId, Handler>,
     next_handler: HandlerId,
@@ -99,6 +102,7 @@ pub fn run(setup: &Setup) -> Report {
         engines: Vec::new(),
         hub,
         rng: Rng::stream(setup.seed, 4),
+        seed: setup.seed,
         scenario,
         handlers: BTreeMap::new(),
         next_handler: 0,
@@ -131,7 +135,7 @@ impl Runner {
 
     fn go(&mut self, events: u64) {
         while self.hub.state().event < events && self.unbroken() {
-            self.hub.state().event += 1;
+            self.next_event();
             self.turn();
         }
         {
@@ -142,7 +146,7 @@ impl Runner {
         }
         let last = self.hub.state().event + MAX_CALM_EVENTS;
         while self.unbroken() {
-            self.hub.state().event += 1;
+            self.next_event();
             if !self.calm_turn() {
                 let mut state = self.hub.state();
                 let State { model, tables, provider, .. } = &mut *state;
@@ -153,6 +157,14 @@ impl Runner {
                 self.hub.state().model.broken("4", "the run never comes to rest");
             }
         }
+    }
+
+    fn next_event(&mut self) {
+        let mut state = self.hub.state();
+        state.event += 1;
+        let event = state.event;
+        state.faults.event(event);
+        self.rng = Rng::stream(self.seed, (event << 8) | 4);
     }
 
     fn unbroken(&self) -> bool {
@@ -273,7 +285,7 @@ impl Runner {
             Start::Message(message) => {
                 let Some(received) = self.hub.state().broker.receive(message, id, now) else { return };
                 let text = format!("{:?} message {message}", received.queue);
-                (Work::Message(message, received.queue), consume(engine, received.queue, received.body), worker, text)
+                (Work::Message(message), consume(engine, received.queue, received.body), worker, text)
             }
             Start::Webhook(webhook) => {
                 let Some((sender, event)) = self.begin_webhook(webhook, id) else { return };
@@ -287,7 +299,7 @@ impl Runner {
                 let mut pending = self.asks.swap_remove(index);
                 self.begin_ask(&mut pending);
                 let text = format!("asked: {:?}", pending.ask);
-                let future = ask(self.engines[2].clone(), self.scenario.clone(), pending.ask.clone());
+                let future = ask(self.engines[2].clone(), self.scenario.clone(), pending.ask.clone(), pending.seed);
                 (Work::Ask(Box::new(pending)), Box::pin(future), 2, text)
             }
             Start::Sweep => {
@@ -365,6 +377,9 @@ impl Runner {
                 Grant::Run
             }
         };
+        if op == "claim" && matches!(grant, Grant::Throttle | Grant::LoseAnswer) {
+            self.hub.state().model.claim_unanswered(handler);
+        }
         match grant {
             Grant::Run => self.line(format_args!("#{handler} {op}")),
             other => self.line(format_args!("#{handler} {op}: {other:?}")),
@@ -420,11 +435,11 @@ impl Runner {
         self.line(format_args!("#{id} {how}"));
         let Handler { work, future, worker, .. } = handler;
         drop(future);
-        self.hub.state().model.excused.insert(id);
+        self.hub.state().model.died(id);
         // A new process has an empty cache.
         self.engines[worker] = self.engine(worker);
         match work {
-            Work::Message(message, _) => {
+            Work::Message(message) => {
                 let mut state = self.hub.state();
                 let at = state.now + 60;
                 state.broker.done(message, id, false, at);
@@ -438,7 +453,7 @@ impl Runner {
     fn ended(&mut self, id: HandlerId, handler: Handler, answer: Result<Answer, String>) {
         match handler.work {
             Work::Sweep => {}
-            Work::Message(message, _) => {
+            Work::Message(message) => {
                 let mut state = self.hub.state();
                 let retry_at = state.now + self.rng.between(1, 60);
                 let lost = answer.is_ok() && state.faults.hit(Fault::DeleteLost);
@@ -568,6 +583,10 @@ fn consume(engine: Api, queue: Queue, body: String) -> Running {
         Queue::Send => Box::pin(async move {
             let planned = decode(&body).map_err(|e| e.to_string())?;
             engine.send(&planned).await.map(|()| Answer::Done).map_err(text)
+        }),
+        Queue::Enroll => Box::pin(async move {
+            let work = decode(&body).map_err(|e| e.to_string())?;
+            engine.work(&work).await.map(|()| Answer::Done).map_err(text)
         }),
         Queue::Inbound => Box::pin(async move {
             let work = decode(&body).map_err(|e| e.to_string())?;

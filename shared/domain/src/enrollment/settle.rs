@@ -157,7 +157,8 @@ impl Enrollment {
         if let Some(step) = planning.step(self.step) {
             let record = self.record(&step.key);
             record.attempt(&lease, result, provider_message_id);
-            record.status = StepStatus::Sent;
+            // An earlier attempt may have been reported as delivered meanwhile.
+            record.status = record.status.max(StepStatus::Sent);
             record.reason = None;
             record.sent_at = Some(sent_at);
         }
@@ -190,6 +191,15 @@ impl Enrollment {
     /// Known not to have reached the person: again later, by template, parked, or failed.
     fn decide_refused(&mut self, refusal: &Refusal, form: MessageForm, planning: &Planning<'_>, now: Timestamp) {
         let Some(step) = planning.step(self.step) else { return };
+        if self.has_possibly_sent(&step.key) {
+            // An earlier attempt has reached the person after all: there is nothing left to try.
+            if self.state.is_finished() {
+                self.wake = None;
+                return;
+            }
+            self.schedule(planning, now);
+            return self.apply_intents(planning, true, now);
+        }
         if self.state.is_finished() {
             let record = self.record(&step.key);
             record.status = StepStatus::Failed;

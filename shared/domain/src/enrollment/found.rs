@@ -1,0 +1,51 @@
+//! What the simulator found, each as the shortest story that shows it.
+
+use super::status::status;
+use super::tests::{START, World, accepted, refusal, update};
+use super::*;
+use crate::ids::AttemptRef;
+use crate::message::{DeliveryStatus, Reaction, SendOutcome};
+
+/// Free text was accepted, then reported as failed: the step is open again.
+fn reopened() -> (World, Enrollment, AttemptRef) {
+    let mut world = World::new();
+    world.person.contact.last_inbound.insert(world.sender.id, START);
+    let sent = world.sent(&world.enrolled(), START);
+    let attempt = AttemptRef { enrollment: sent.id, generation: sent.records[0].attempts[0].generation };
+    let failed = update(DeliveryStatus::Failed, START, Some(refusal(Reaction::OutsideWindow)));
+    let reopened = status(&sent, attempt, &failed, &world.planning(), START).unwrap();
+    assert_eq!((reopened.state, reopened.step), (State::Waiting, 0));
+    (world, reopened, attempt)
+}
+
+#[test]
+fn a_delivery_after_a_reported_failure_closes_the_step_again() {
+    let (world, reopened, attempt) = reopened();
+    let planned = world.planned(&reopened, START);
+    let delivered = world.status(&reopened, attempt, DeliveryStatus::Delivered, START).unwrap();
+    assert_eq!((delivered.state, delivered.step), (State::Waiting, 1));
+    assert!(!delivered.may_claim(planned.generation, planned.step), "what was planned of it is stale");
+    // While it is paused, the resume finds it.
+    let paused = reopened.paused(START).unwrap();
+    let delivered = world.status(&paused, attempt, DeliveryStatus::Delivered, START).unwrap();
+    let resumed = delivered.resumed(control::ResumeMode::KeepSchedule, &world.planning(), START).unwrap();
+    assert_eq!(world.changed(&resumed, START).step, 1);
+    let skipped = delivered.skipped(&world.planning(), START).unwrap();
+    assert_eq!((skipped.step, skipped.records[0].status), (1, StepStatus::Delivered));
+}
+
+#[test]
+fn settling_a_second_attempt_never_lowers_what_the_first_reached() {
+    let (world, reopened, attempt) = reopened();
+    let sending = world.claimed(&reopened, START);
+    let delivered = world.status(&sending, attempt, DeliveryStatus::Delivered, START).unwrap();
+    let refused = |reaction| SendOutcome::Refused(refusal(reaction));
+    for outcome in [accepted(), refused(Reaction::Transient), refused(Reaction::Recipient)] {
+        let after = world.settled(&delivered, &outcome, START);
+        assert_eq!((after.records[0].status, after.state), (StepStatus::Delivered, State::Waiting), "{outcome:?}");
+        assert_eq!(after.step, 1, "{outcome:?}");
+    }
+    let ended = delivered.finished(Outcome::Removed, None, START).unwrap();
+    let after = world.settled(&ended, &refused(Reaction::Recipient), START);
+    assert_eq!((after.records[0].status, after.wake), (StepStatus::Delivered, None));
+}

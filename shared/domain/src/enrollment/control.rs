@@ -45,11 +45,14 @@ impl Enrollment {
     }
 
     pub fn paused(&self, now: Timestamp) -> Option<Self> {
-        if self.state.is_finished() || self.is_paused() {
-            return None;
-        }
         if self.state == State::Sending {
-            return self.intend(Intent::Pause);
+            // A send-now that was asked for after a pause ends it, unless the send is accepted: only
+            // the last word counts.
+            let last = self.intents.iter().rev().find(|i| **i != Intent::Skip);
+            return if last == Some(&Intent::Pause) { None } else { self.intend(Intent::Pause) };
+        }
+        if self.state.is_finished() || self.state == State::Paused {
+            return None;
         }
         let mut next = self.changed();
         next.pause_now(now);

@@ -49,3 +49,14 @@ fn settling_a_second_attempt_never_lowers_what_the_first_reached() {
     let after = world.settled(&ended, &refused(Reaction::Recipient), START);
     assert_eq!((after.records[0].status, after.wake), (StepStatus::Delivered, None));
 }
+
+#[test]
+fn the_last_word_about_a_send_in_flight_is_a_pause() {
+    let world = World::new();
+    let sending = world.claimed(&world.enrolled(), START);
+    let hurried = sending.paused(START).unwrap().sent_now(START).unwrap();
+    let paused = hurried.paused(START).unwrap();
+    let after = world.settled(&paused, &SendOutcome::Refused(refusal(Reaction::Transient)), START);
+    assert_eq!((after.state, after.wake), (State::Paused, None));
+    assert_eq!(paused.paused(START), None, "asked twice, left once");
+}

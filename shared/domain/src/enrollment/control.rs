@@ -171,7 +171,8 @@ impl Enrollment {
         })
     }
 
-    pub(crate) fn apply_intents(&mut self, planning: &Planning<'_>, accepted: bool, now: Timestamp) {
+    /// `in_flight`: the step whose send has just been settled.
+    pub(crate) fn apply_intents(&mut self, in_flight: u32, planning: &Planning<'_>, now: Timestamp) {
         for intent in std::mem::take(&mut self.body.intents) {
             if self.state.is_finished() {
                 return;
@@ -184,9 +185,9 @@ impl Enrollment {
                 Intent::ResumeRestartWait if self.state == State::Paused => {
                     self.resume_now(ResumeMode::RestartWait, planning, now);
                 }
-                // Asked of the step in flight: moot once that was accepted.
-                Intent::Skip if !accepted => self.skip_now(planning, now),
-                Intent::SendNow if !accepted => self.due_now(now),
+                // Asked of the step in flight: moot once that is done with, sent or failed for good.
+                Intent::Skip if self.step == in_flight => self.skip_now(planning, now),
+                Intent::SendNow if self.step == in_flight => self.due_now(now),
                 _ => {}
             }
         }

@@ -60,3 +60,18 @@ fn the_last_word_about_a_send_in_flight_is_a_pause() {
     assert_eq!((after.state, after.wake), (State::Paused, None));
     assert_eq!(paused.paused(START), None, "asked twice, left once");
 }
+
+#[test]
+fn what_was_asked_of_a_step_in_flight_does_not_hit_the_next_one() {
+    let world = World::new();
+    let sending = world.claimed(&world.enrolled(), START);
+    let failed = SendOutcome::Refused(refusal(Reaction::Recipient));
+    for asked in [sending.skipped(&world.planning(), START), sending.sent_now(START)] {
+        let after = world.settled(&asked.unwrap(), &failed, START);
+        assert_eq!((after.step, after.due), (1, Some(START.plus_days(3))));
+    }
+    let twice = sending.skipped(&world.planning(), START).and_then(|e| e.paused(START)).unwrap();
+    let twice = twice.skipped(&world.planning(), START).unwrap();
+    let after = world.settled(&twice, &SendOutcome::Refused(refusal(Reaction::Transient)), START);
+    assert_eq!((after.step, after.state), (1, State::Paused));
+}

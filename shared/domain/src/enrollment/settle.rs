@@ -166,9 +166,10 @@ impl Enrollment {
             self.wake = None;
             return;
         }
+        let in_flight = self.step;
         self.advance(sent_at);
         self.schedule(planning, now);
-        self.apply_intents(planning, true, now);
+        self.apply_intents(in_flight, planning, now);
     }
 
     /// Accepted, then reported as failed before it was settled.
@@ -190,7 +191,8 @@ impl Enrollment {
 
     /// Known not to have reached the person: again later, by template, parked, or failed.
     fn decide_refused(&mut self, refusal: &Refusal, form: MessageForm, planning: &Planning<'_>, now: Timestamp) {
-        let Some(step) = planning.step(self.step) else { return };
+        let in_flight = self.step;
+        let Some(step) = planning.step(in_flight) else { return };
         if self.has_possibly_sent(&step.key) {
             // An earlier attempt has reached the person after all: there is nothing left to try.
             if self.state.is_finished() {
@@ -198,7 +200,7 @@ impl Enrollment {
                 return;
             }
             self.schedule(planning, now);
-            return self.apply_intents(planning, true, now);
+            return self.apply_intents(in_flight, planning, now);
         }
         if self.state.is_finished() {
             let record = self.record(&step.key);
@@ -237,7 +239,7 @@ impl Enrollment {
                 self.fail(&step.key, step.on_failure, reason(refusal.reaction, form), planning, now);
             }
         }
-        self.apply_intents(planning, false, now);
+        self.apply_intents(in_flight, planning, now);
     }
 
     fn again_at(&mut self, at: Timestamp, now: Timestamp, code: &str) {

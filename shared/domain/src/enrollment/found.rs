@@ -75,3 +75,15 @@ fn what_was_asked_of_a_step_in_flight_does_not_hit_the_next_one() {
     let after = world.settled(&twice, &SendOutcome::Refused(refusal(Reaction::Transient)), START);
     assert_eq!((after.step, after.state), (1, State::Paused));
 }
+
+#[test]
+fn a_step_that_is_opened_again_does_not_wait_again() {
+    let mut world = World::new();
+    let now = START.plus_days(3);
+    world.person.contact.last_inbound.insert(world.sender.id, now);
+    let second = world.sent(&world.sent(&world.enrolled(), START), now);
+    let attempt = AttemptRef { enrollment: second.id, generation: second.records[1].attempts[0].generation };
+    let failed = update(DeliveryStatus::Failed, now, Some(refusal(Reaction::OutsideWindow)));
+    let reopened = status(&second, attempt, &failed, &world.planning(), now).unwrap();
+    assert_eq!(world.planned(&reopened, now).form, MessageForm::FallbackTemplate);
+}

@@ -158,6 +158,8 @@ impl Enrollment {
         record.decided_at = None;
         self.step = index as u32;
         self.caught_up = true;
+        // Its wait is over: it would count again from the send that failed.
+        self.send_now = true;
         self.due = Some(now);
         if self.state == State::Waiting {
             self.wake = Some(now);

@@ -219,8 +219,9 @@ impl Enrollment {
             self.pass_over(&step.key, StepStatus::Skipped, StepReason::SkippedByUser, now);
         }
         self.schedule(planning, now);
-        // Skipping a step of a paused run leaves it paused, before the next step.
-        if paused && self.state == State::Waiting {
+        // Skipping a step of a paused run leaves it paused, before the next step: also where that one
+        // would be held for another reason, which the resume finds.
+        if paused && !self.state.is_finished() {
             self.state = State::Paused;
             self.wake = None;
         }

@@ -87,3 +87,16 @@ fn a_step_that_is_opened_again_does_not_wait_again() {
     let reopened = status(&second, attempt, &failed, &world.planning(), now).unwrap();
     assert_eq!(world.planned(&reopened, now).form, MessageForm::FallbackTemplate);
 }
+
+#[test]
+fn skipping_to_a_step_without_its_date_keeps_the_pause() {
+    let mut world = World::new();
+    world.sequence.steps[1].wait =
+        serde_json::from_value(serde_json::json!({"value": 2, "unit": "hours", "before": "target.starts_at"})).unwrap();
+    let paused = world.enrolled().paused(START).unwrap();
+    let skipped = paused.skipped(&world.planning(), START).unwrap();
+    assert_eq!((skipped.state, skipped.step, skipped.wake), (State::Paused, 1, None));
+    let resumed = skipped.resumed(control::ResumeMode::KeepSchedule, &world.planning(), START).unwrap();
+    let held = world.changed(&resumed, resumed.next_at().unwrap_or(START));
+    assert_eq!(held.state, State::Parked(ParkReason::TargetDateMissing));
+}

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::types::{
-    Enrollment, Happening, HappeningCode, Outcome, ParkReason, State, StepReason, StepRecord, StepStatus,
+    Enrollment, Happening, HappeningCode, Intent, Outcome, ParkReason, State, StepReason, StepRecord, StepStatus,
 };
 use crate::sequence::{Sequence, Step};
 use crate::time::{Anchor, Calendar, Due, DueInput, Timestamp, due};
@@ -103,6 +103,13 @@ impl Enrollment {
             if self.has_possibly_sent(&step.key) {
                 self.advance(self.previous);
                 continue;
+            }
+            if self.intents.contains(&Intent::DateMoved) && step.wait.anchor() != Anchor::Previous {
+                // What settling knows of the dates is as old as the plan: planning looks again.
+                self.state = State::Waiting;
+                self.due = Some(now);
+                self.wake = Some(now);
+                return;
             }
             match planning.due(self, step, now) {
                 Due::At(planned) => {

@@ -1,5 +1,6 @@
 //! `cargo run`: the whole of it on this machine.
 
+use std::io::Write as _;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
@@ -61,14 +62,15 @@ async fn main() -> ExitCode {
     }
 }
 
-#[allow(clippy::print_stdout, reason = "the address and the keys are what it was started for")]
 async fn serve(cli: Cli) -> Result<(), StartError> {
     let Cli { port, data, clock, start_at, dev_key, .. } = cli;
     let local = Local::start(Options { port, data, clock, start_at, dev_key }).await?;
-    println!("Ritmo listens on {}", local.base_url);
-    println!("  admin key     {}", local.admin_key);
-    println!("  operator key  {}", local.operator_key);
-    println!("  WhatsApp      {} (stand-in)", local.whatsapp_sender);
+    let greeting = format!(
+        "Ritmo listens on {}\n  admin key     {}\n  operator key  {}\n  WhatsApp      {} (stand-in)\n",
+        local.base_url, local.admin_key, local.operator_key, local.whatsapp_sender
+    );
+    // Whoever started it may have stopped listening; it serves all the same.
+    let _ = std::io::stdout().write_all(greeting.as_bytes());
     stopped().await;
     local.shutdown().await;
     Ok(())

@@ -25,7 +25,7 @@ fn spawn(dir: &std::path::Path) -> (Child, String) {
         .spawn()
         .unwrap();
     let mut line = String::new();
-    BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
+    BufReader::new(child.stdout.as_mut().unwrap()).read_line(&mut line).unwrap();
     let url = line.trim().rsplit(' ').next().unwrap().to_owned();
     (child, url)
 }
@@ -52,9 +52,23 @@ async fn nothing_is_sent_twice_and_what_is_missing_is_shown() {
         let body = json!({"sequence_id": sequence, "contact_id": contact});
         enrollments.push(id(&post("/v1/enrollments", body).await));
     }
-    // All are due at once; the kill comes while they go out.
+    // All are due at once, and the provider is slow: when the first have been accepted, the next are
+    // on their way.
+    let slow = json!({"provider": "whatsapp_cloud", "fail": [{"delay_ms": 150}], "count": CONTACTS});
+    post("/_local/faults", slow).await;
     let advance = post("/_local/clock", json!({"advance_seconds": 86_400}));
-    let _ = tokio::time::timeout(Duration::from_millis(120), advance).await;
+    let first = async {
+        loop {
+            let accepted = http.get(format!("{url}/_local/messages")).send().await.unwrap();
+            if accepted.json::<Value>().await.unwrap()["data"] != json!([]) {
+                return tokio::time::sleep(Duration::from_millis(75)).await;
+            }
+        }
+    };
+    tokio::select! {
+        _ = advance => panic!("all was sent before the kill"),
+        () = first => {}
+    }
     child.kill().unwrap();
     child.wait().unwrap();
 

@@ -46,7 +46,7 @@ fn instant(text: &str) -> Result<Timestamp, &'static str> {
 #[tokio::main]
 #[allow(clippy::print_stderr, reason = "a program that cannot start says why")]
 async fn main() -> ExitCode {
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("warn"));
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("warn,dynoxide=error"));
     tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
     let cli = Cli::parse();
     let result = match cli.command {

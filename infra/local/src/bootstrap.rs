@@ -43,6 +43,11 @@ pub(crate) struct Identity {
 }
 
 impl Identity {
+    /// As a deployment's configuration writes it.
+    pub(crate) fn secret_text(&self) -> String {
+        base64::engine::general_purpose::STANDARD.encode(self.secret)
+    }
+
     /// What the directory keeps, else new. A `dev_key` becomes the admin key.
     ///
     /// # Errors

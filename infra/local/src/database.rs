@@ -58,6 +58,10 @@ impl Dynamo {
         }
     }
 
+    pub(crate) fn url(&self) -> &str {
+        &self.url
+    }
+
     /// Ends it once the calls in flight are answered; its file is closed then.
     pub(crate) async fn stop(mut self, patience: Duration) {
         self.stop.send_replace(true);

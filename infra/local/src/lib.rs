@@ -6,6 +6,7 @@
 //! adapter that runs in production did it.
 
 mod bootstrap;
+pub mod client;
 mod clock;
 mod database;
 mod handlers;
@@ -82,6 +83,10 @@ pub struct Local {
     pub operator_key: String,
     /// The stand-in sender that is the channel's default.
     pub whatsapp_sender: String,
+    /// Where the embedded DynamoDB answers: `AWS_ENDPOINT_URL_DYNAMODB` of a function beside.
+    pub dynamodb_url: String,
+    /// The deployment secret, base64: `RITMO_SECRET` of a function beside.
+    pub secret: String,
     stop: watch::Sender<bool>,
     servers: Vec<tokio::task::JoinHandle<()>>,
     dispatcher: tokio::task::JoinHandle<()>,
@@ -155,9 +160,11 @@ impl Local {
 
         Ok(Self {
             base_url,
+            secret: identity.secret_text(),
             admin_key: identity.admin_key,
             operator_key: identity.operator_key,
             whatsapp_sender: identity.whatsapp_sender.to_string(),
+            dynamodb_url: dynamo.url().to_owned(),
             stop,
             servers,
             dispatcher,

@@ -3,12 +3,15 @@
 use std::io::Write as _;
 use std::process::ExitCode;
 
+use anyhow::Context as _;
 use clap::{Parser, Subcommand};
 use domain::time::Timestamp;
+use local::client::Client;
 use local::{ClockKind, Data, Local, Options, StartError};
 use tracing_subscriber::EnvFilter;
 
 mod demo;
+mod many;
 
 /// A follow-up cadence engine, on this machine: API, workers, database and stand-ins for providers.
 #[derive(Debug, Parser)]
@@ -36,7 +39,11 @@ struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Plays a cadence from start to end, with replies, in seconds.
-    Demo,
+    Demo {
+        /// Instead: imports, enrolls and sends to this many contacts, and prints what it took.
+        #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+        contacts: Option<u32>,
+    },
 }
 
 fn instant(text: &str) -> Result<Timestamp, &'static str> {
@@ -50,16 +57,29 @@ async fn main() -> ExitCode {
     tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
     let cli = Cli::parse();
     let result = match cli.command {
-        Some(Command::Demo) => demo::run().await,
-        None => serve(cli).await.map_err(Into::into),
+        Some(Command::Demo { contacts }) => play(contacts).await,
+        None => serve(cli).await.map_err(anyhow::Error::from),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("error: {error}");
+            eprintln!("error: {error:#}");
             ExitCode::FAILURE
         }
     }
+}
+
+/// The demo, on parts of its own: in memory, on a free port, on the manual clock.
+async fn play(contacts: Option<u32>) -> anyhow::Result<()> {
+    let start = Timestamp::parse(demo::START).context("the demo's start is a time")?;
+    let local = Local::start(Options::manual(start)).await?;
+    let client = Client::new(&local.base_url, &local.admin_key);
+    match contacts {
+        None => demo::story(&client).await?,
+        Some(contacts) => many::many(&client, contacts as usize).await?,
+    }
+    local.shutdown().await;
+    Ok(())
 }
 
 async fn serve(cli: Cli) -> Result<(), StartError> {

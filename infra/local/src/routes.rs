@@ -180,7 +180,9 @@ async fn dead_letters(State(inside): Shared) -> Json<Value> {
 }
 
 async fn calls(State(inside): Shared) -> Json<Value> {
-    Json(json!(inside.calls.counts()))
+    let mut counts = json!(inside.calls.counts());
+    counts["accepted"] = json!(inside.stand_ins.whatsapp.messages(None, None).len());
+    Json(counts)
 }
 
 fn unavailable(error: &PortError) -> Response {

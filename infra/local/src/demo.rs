@@ -10,13 +10,13 @@ use serde_json::{Value, json};
 use local::client::Client;
 
 /// Monday 2026-11-16, 07:00 in São Paulo.
-pub const START: &str = "2026-11-16T10:00:00Z";
+pub(crate) const START: &str = "2026-11-16T10:00:00Z";
 
 /// Plays the cadence and prints it.
 ///
 /// # Errors
 /// When a call fails or the story does not end as it must: the demo is a test too.
-pub async fn story(client: &Client) -> anyhow::Result<()> {
+pub(crate) async fn story(client: &Client) -> anyhow::Result<()> {
     let mut stage = Stage::set(client).await?;
     say("");
     say(&bold(

@@ -107,7 +107,7 @@ impl<P: Ports> Engine<P> {
     }
 
     /// Makes what is planned for a contact's runs stale and arms them again.
-    async fn replan(&self, tenant: TenantId, contact: ContactId) -> Result<(), Refused> {
+    pub(crate) async fn replan(&self, tenant: TenantId, contact: ContactId) -> Result<(), Refused> {
         let Some(person) = self.store.person(tenant, contact).await? else { return Ok(()) };
         for run in person.enrollments {
             // A send in flight is under way, and its next step is planned with the mark in sight.

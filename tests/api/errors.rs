@@ -99,7 +99,7 @@ async fn http_itself_is_answered_as_problems() {
     let xml = http.post(url("/v1/contacts")).bearer_auth(key).header("content-type", "text/xml").body("<a/>");
     check(xml, 415, "unsupported_media_type").await;
     let large = format!("{{\"first_name\": \"{}\"}}", "x".repeat(1_100_000));
-    check(post("/v1/contacts").body(large), 413, "payload_too_large").await;
+    check(post("/v1/contacts").body(large), 413, "too_large").await;
     check(http.get(url("/v1/contacts?cursor=garbage")).bearer_auth(key), 422, "invalid_cursor").await;
 }
 

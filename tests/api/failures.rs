@@ -116,7 +116,8 @@ async fn a_broken_sender_holds_its_people_until_it_is_mended() {
     assert_eq!(world.get(&format!("/v1/senders/{sender}")).await["suspended"]["code"], "190");
     let explained = world.get(&format!("/v1/enrollments/{enrolled}/explain")).await;
     assert_eq!(explained["blocking"][0]["code"], "sender_suspended", "{explained}");
-    world.client.patch(&format!("/v1/senders/{sender}"), &json!({"name": "consertado"})).await.unwrap();
+    let fixed = json!({"credentials": {"access_token": "novo", "app_secret": "s", "verify_token": "v"}});
+    world.client.patch(&format!("/v1/senders/{sender}"), &fixed).await.unwrap();
     world.advance(30 * DAY).await;
     assert_eq!(world.messages().await.len(), 3);
 }

@@ -50,7 +50,8 @@ pub(crate) struct EnrollmentBody {
 #[serde(deny_unknown_fields)]
 pub(crate) struct BulkBody {
     sequence_id: SequenceId,
-    contact_ids: Vec<ContactId>,
+    /// One row each in the job's report, those that are no contact's included.
+    contact_ids: Vec<String>,
     #[serde(default)]
     source: Option<Source>,
 }
@@ -330,7 +331,7 @@ async fn bulk<P: Ports>(
     State(engine): State<Arc<Engine<P>>>,
     By(caller): By,
     NewIds(mut ids): NewIds,
-    Body(mut body): Body<BulkBody>,
+    Body(body): Body<BulkBody>,
 ) -> Result<Response, Problem> {
     if body.contact_ids.is_empty() {
         return Err(Problem::field("/contact_ids", "required", "must name at least one contact"));
@@ -341,8 +342,6 @@ async fn bulk<P: Ports>(
     }
     // A job is about no single object: only what needs none can run in it.
     enrolls(&engine, caller.tenant, body.sequence_id, None).await?;
-    body.contact_ids.sort();
-    body.contact_ids.dedup();
     let source = body.source.unwrap_or_else(bulk_source);
     let job = engine.enroll_many(&caller, body.sequence_id, body.contact_ids, source, &mut ids).await?;
     Ok((StatusCode::ACCEPTED, axum::Json(JobStarted { job_id: job.id })).into_response())

@@ -5,7 +5,9 @@
 //! once it is applied.
 
 mod http;
+mod lambda;
 mod queue;
 
 pub use http::{MAX_BODY, problem, router};
+pub use lambda::handle_event;
 pub use queue::handle_queue;

@@ -88,6 +88,17 @@ impl Client {
         Ok(Timestamp::parse(at).context("not a time")?.plus_hours(hours).to_string())
     }
 
+    /// A text with its instants written as people at this offset say them.
+    pub fn localized(text: &str, offset_hours: i64) -> String {
+        let word = |word: &str| {
+            let bare = word.trim_end_matches([':', ',', ')']);
+            let Some(at) = Timestamp::parse(bare) else { return word.to_owned() };
+            let local = at.plus_hours(offset_hours).to_chrono();
+            format!("{}{}", local.format("%a %-d %b %H:%M"), &word[bare.len()..])
+        };
+        text.split(' ').map(word).collect::<Vec<_>>().join(" ")
+    }
+
     /// Day and time of day at a fixed offset, for people.
     pub fn local(at: &str, offset_hours: i64) -> (String, String) {
         let Some(at) = Timestamp::parse(at) else { return (String::new(), at.to_owned()) };

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use aws_config::BehaviorVersion;
 use aws_sdk_dynamodb::Client;
@@ -16,15 +17,16 @@ use tokio::sync::watch;
 
 use crate::StartError;
 
-/// A served database. It ends with the `stop` it was started with.
+/// A served database.
 pub(crate) struct Dynamo {
     url: String,
+    stop: watch::Sender<bool>,
     task: tokio::task::JoinHandle<Result<(), String>>,
 }
 
 impl Dynamo {
     /// In memory, or in a file.
-    pub(crate) async fn start(file: Option<&Path>, mut stop: watch::Receiver<bool>) -> Result<Self, StartError> {
+    pub(crate) async fn start(file: Option<&Path>) -> Result<Self, StartError> {
         let database = match file {
             Some(path) => Database::new(&path.to_string_lossy()),
             None => Database::memory(),
@@ -32,12 +34,13 @@ impl Dynamo {
         let database = database.map_err(|error| StartError::Database(error.to_string()))?;
         let listener = TcpListener::bind("127.0.0.1:0").await?;
         let url = format!("http://{}", listener.local_addr()?);
+        let (stop, mut stopping) = watch::channel(false);
         let stopped = async move {
             // An error means that whoever could say "stop" is gone.
-            let _ = stop.wait_for(|stop| *stop).await;
+            let _ = stopping.wait_for(|stop| *stop).await;
         };
         let task = tokio::spawn(dynoxide::server::serve_with_shutdown(listener, database, stopped));
-        Ok(Self { url, task })
+        Ok(Self { url, stop, task })
     }
 
     /// A client; its calls are counted where a counter is given.
@@ -59,8 +62,12 @@ impl Dynamo {
         &self.url
     }
 
-    pub(crate) async fn ended(self) {
-        let _ = self.task.await;
+    /// Ends it once the calls in flight are answered; its file is closed then.
+    pub(crate) async fn stop(mut self, patience: Duration) {
+        self.stop.send_replace(true);
+        if tokio::time::timeout(patience, &mut self.task).await.is_err() {
+            self.task.abort();
+        }
     }
 }
 

@@ -10,19 +10,21 @@ use serde_json::{Value, json};
 use local::client::Client;
 
 /// Monday 2026-11-16, 07:00 in São Paulo.
-pub const START: &str = "2026-11-16T10:00:00Z";
+pub(crate) const START: &str = "2026-11-16T10:00:00Z";
 
 /// Plays the cadence and prints it.
 ///
 /// # Errors
 /// When a call fails or the story does not end as it must: the demo is a test too.
-pub async fn story(client: &Client) -> anyhow::Result<()> {
+pub(crate) async fn story(client: &Client) -> anyhow::Result<()> {
     let mut stage = Stage::set(client).await?;
     say("");
     say(&bold(
         "A billing cadence: a notice at once, a reminder after 3 business days at 09:30, a last word after 7 days.",
     ));
-    say("Quiet hours 20:00 to 08:00. Friday 20 November is a Brazilian holiday. Every step has a fallback template.");
+    say(
+        "Nothing goes out from 20:00 to 08:00 or on a holiday, and Friday 20 November is one. Every step has a fallback template.",
+    );
     say("");
 
     // Ana wrote two hours ago, so WhatsApp's 24 hour window is open for her.
@@ -31,13 +33,13 @@ pub async fn story(client: &Client) -> anyhow::Result<()> {
     for name in ["Ana", "Bruno", "Carla", "Elisa"] {
         stage.enroll(name).await?;
     }
-    stage.until("2026-11-17T02:30:00Z").await?;
-    stage.enroll("Davi").await?; // 22:30 in Manaus
     stage.until("2026-11-17T15:10:00Z").await?;
     stage.write("Ana", "Já paguei, obrigada!").await?;
+    stage.until("2026-11-20T02:30:00Z").await?;
+    stage.enroll("Davi").await?; // Thursday 22:30 in Manaus, before a holiday
     stage.until("2026-11-21T13:00:00Z").await?;
     stage.pay("Bruno").await?;
-    stage.until("2026-12-01T12:00:00Z").await?;
+    stage.until("2026-12-03T12:00:00Z").await?;
     stage.curtain().await
 }
 
@@ -73,10 +75,7 @@ impl<'a> Stage<'a> {
             .await?;
         let sequence = client.post("/v1/sequences", &billing()).await?;
         let sequence = text(&sequence, "id")?;
-        let published = client.post(&format!("/v1/sequences/{sequence}/publish"), &json!({})).await?;
-        for warning in published["warnings"].as_array().into_iter().flatten() {
-            say(&dim(&format!("publish warns: {} {}", warning["pointer"], warning["detail"])));
-        }
+        client.post(&format!("/v1/sequences/{sequence}/publish"), &json!({})).await?;
         let cast = [
             ("Ana", "+5511987650001", "America/Sao_Paulo", -3, "129,90"),
             ("Bruno", "+5511987650002", "America/Sao_Paulo", -3, "89,00"),
@@ -162,7 +161,7 @@ impl<'a> Stage<'a> {
             for entry in enrollment["timeline"].as_array().into_iter().flatten() {
                 let code = text(entry, "code")?;
                 let at = text(entry, "at")?;
-                let mut detail = text(entry, "detail")?;
+                let mut detail = Client::localized(&text(entry, "detail")?, actor.offset_hours);
                 if !self.printed.insert(format!("{id} {at} {code} {}", entry["step"])) {
                     continue;
                 }
@@ -179,7 +178,8 @@ impl<'a> Stage<'a> {
                 news.push((at, (*name).to_owned(), code, detail));
             }
         }
-        news.sort();
+        // Stable: what one person's timeline tells of one second stays in its order.
+        news.sort_by(|a, b| a.0.cmp(&b.0));
         for (at, name, code, detail) in news {
             self.line(&at, &name, symbol(&code), &detail);
         }
@@ -222,9 +222,9 @@ impl<'a> Stage<'a> {
         }
         let calls = self.client.get("/_local/calls").await?;
         say(&dim(&format!(
-            "\n15 days played in {:.1} s. Every message went through the real handlers and over HTTP to a stand-in of WhatsApp's API. {} DynamoDB calls.",
+            "\n17 days in {:.1} s. Each of the {} messages went through the real handlers and over HTTP to a stand-in for WhatsApp's API.",
             self.started.elapsed().as_secs_f32(),
-            calls["total"]
+            calls["accepted"]
         )));
         Ok(())
     }

@@ -23,6 +23,7 @@ mod stand_ins;
 use std::fs::File;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use channels::Providers;
 use domain::message::ProviderKind;
@@ -48,6 +49,8 @@ pub use options::{ClockKind, Data, Options};
 
 const TABLE: &str = "ritmo";
 const BACKLOG: u32 = 1_024;
+/// How long a shutdown waits for each server.
+const PATIENCE: Duration = Duration::from_secs(3);
 
 /// Why the local runner did not start.
 #[derive(Debug, thiserror::Error)]
@@ -113,7 +116,7 @@ impl Local {
         let identity = Identity::load(dir, options.dev_key.as_deref())?;
 
         let stop = watch::Sender::new(false);
-        let dynamo = Dynamo::start(dir.map(|dir| dir.join("ritmo.sqlite")).as_deref(), stop.subscribe()).await?;
+        let dynamo = Dynamo::start(dir.map(|dir| dir.join("ritmo.sqlite")).as_deref()).await?;
         let calls = Calls::default();
         let uncounted = DynamoStore::new(dynamo.client(None).await, TABLE, &identity.secret);
         store::table::create_table(&dynamo.client(None).await, TABLE).await?;
@@ -170,14 +173,17 @@ impl Local {
         })
     }
 
-    /// Ends everything: handlers in flight are cut off, requests come to their end.
+    /// Ends everything. Requests and handlers in flight have a moment to come to their end; what is
+    /// queued is left to the next start.
     pub async fn shutdown(self) {
-        self.dispatcher.abort();
         self.stop.send_replace(true);
-        for server in self.servers {
-            let _ = server.await;
+        for mut server in self.servers {
+            if tokio::time::timeout(PATIENCE, &mut server).await.is_err() {
+                server.abort();
+            }
         }
-        self.dynamo.ended().await;
+        self.dispatcher.abort();
+        self.dynamo.stop(PATIENCE).await;
     }
 }
 

@@ -1,5 +1,6 @@
 //! `cargo run`: the whole of it on this machine.
 
+use std::io::Write as _;
 use std::process::ExitCode;
 
 use anyhow::Context as _;
@@ -52,7 +53,7 @@ fn instant(text: &str) -> Result<Timestamp, &'static str> {
 #[tokio::main]
 #[allow(clippy::print_stderr, reason = "a program that cannot start says why")]
 async fn main() -> ExitCode {
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("warn"));
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("warn,dynoxide=error"));
     tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
     let cli = Cli::parse();
     let result = match cli.command {
@@ -81,14 +82,15 @@ async fn play(contacts: Option<u32>) -> anyhow::Result<()> {
     Ok(())
 }
 
-#[allow(clippy::print_stdout, reason = "the address and the keys are what it was started for")]
 async fn serve(cli: Cli) -> Result<(), StartError> {
     let Cli { port, data, clock, start_at, dev_key, .. } = cli;
     let local = Local::start(Options { port, data, clock, start_at, dev_key }).await?;
-    println!("Ritmo listens on {}", local.base_url);
-    println!("  admin key     {}", local.admin_key);
-    println!("  operator key  {}", local.operator_key);
-    println!("  WhatsApp      {} (stand-in)", local.whatsapp_sender);
+    let greeting = format!(
+        "Ritmo listens on {}\n  admin key     {}\n  operator key  {}\n  WhatsApp      {} (stand-in)\n",
+        local.base_url, local.admin_key, local.operator_key, local.whatsapp_sender
+    );
+    // Whoever started it may have stopped listening; it serves all the same.
+    let _ = std::io::stdout().write_all(greeting.as_bytes());
     stopped().await;
     local.shutdown().await;
     Ok(())

@@ -19,7 +19,7 @@ const ROWS_A_REQUEST: usize = 5_000;
 /// # Errors
 /// When a call fails, or not everybody got exactly one message.
 #[allow(clippy::print_stdout, reason = "its one purpose is to print")]
-pub async fn many(client: &Client, contacts: usize) -> anyhow::Result<()> {
+pub(crate) async fn many(client: &Client, contacts: usize) -> anyhow::Result<()> {
     let start = Instant::now();
     let import = import(client, contacts).await?;
     println!("imported {} contacts in {:.1} s", import["created"], start.elapsed().as_secs_f32());

@@ -29,6 +29,11 @@ pub(crate) enum Queue {
 }
 
 impl Queue {
+    /// Whether the sweep brings back what is lost here. The other queues' messages stand nowhere else.
+    pub(crate) fn is_swept(self) -> bool {
+        matches!(self, Self::Step | Self::Send)
+    }
+
     fn batch(self) -> usize {
         match self {
             // A part is up to 200 KB of rows.
@@ -193,11 +198,18 @@ impl State {
         true
     }
 
-    /// Forgets every queue, timer and sweep, as a crash would, and ends what runs. What stand-ins
-    /// still have to report is theirs, and stays.
+    /// Forgets every timer, step and planned send, and ends what runs, as a crash would. What stays:
+    /// what stand-ins still have to report, which is theirs; parts of jobs and inbound events, which a
+    /// crash does not take from SQS and which nothing else would bring back; and sends in flight,
+    /// because nobody could tell one that was claimed from one that was sent (a killed process shows
+    /// those as unknown).
     pub(crate) fn crash(&mut self) {
         self.epoch += 1;
-        self.items.retain(|_, work| matches!(work, Work::Webhook(_)));
+        self.items.retain(|_, work| match work {
+            Work::Webhook(_) => true,
+            Work::Message(message) => !message.queue.is_swept(),
+            Work::Sweep => false,
+        });
         self.timers.clear();
         self.sweeps.clear();
         for (task, handle) in self.running.drain() {
@@ -208,10 +220,10 @@ impl State {
         }
     }
 
-    /// A number for what is about to run. Unless the work is somebody else's, a crash ends it.
-    pub(crate) fn begin(&mut self, is_ours: bool) -> u64 {
+    /// A number for what is about to run, and whether a crash ends it.
+    pub(crate) fn begin(&mut self, can_end: bool) -> u64 {
         self.tasks += 1;
-        if is_ours {
+        if can_end {
             self.running.insert(self.tasks, None);
         }
         self.tasks

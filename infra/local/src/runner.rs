@@ -139,14 +139,14 @@ impl Runner {
         let now = self.clock.now();
         let mut state = self.state();
         let batch = state.take(now)?;
-        let task = state.begin(!matches!(batch, Batch::Webhook(_)));
+        let task = state.begin(can_end(&batch));
         Some((batch, state.epoch, task))
     }
 
     /// The work is a task of its own, so that a crash can end it; another waits for its end, so that
     /// it is counted out whatever happened.
     fn spawn<H: Handlers>(self: Arc<Self>, handlers: Arc<H>, batch: Batch, epoch: u64, task: u64) {
-        let (size, is_ours) = (batch.len(), !matches!(batch, Batch::Webhook(_)));
+        let (size, can_end) = (batch.len(), can_end(&batch));
         let kept: Vec<Message> = match &batch {
             Batch::Messages(_, messages) => messages.clone(),
             Batch::Webhook(_) | Batch::Sweep => Vec::new(),
@@ -161,7 +161,7 @@ impl Runner {
                 Batch::Sweep => Done::Sweep { left: handlers.sweep().await },
             }
         });
-        if is_ours {
+        if can_end {
             self.state().began(task, work.abort_handle());
         }
         tokio::spawn(async move {
@@ -180,19 +180,27 @@ impl Runner {
                         state.push(now.plus_seconds(seconds), Work::Webhook(webhook));
                     }
                 }
-                _ if state.epoch != epoch => {}
-                Some(Done::Sweep { left }) => self.next_sweep(state, now, left),
+                Some(Done::Sweep { left }) if state.epoch == epoch => self.next_sweep(state, now, left),
+                Some(Done::Sweep { .. }) => {}
                 Some(Done::Messages(response)) => {
                     let failed = |m: &Message| response.batch_item_failures.iter().any(|f| f.item_identifier == m.id);
-                    self.give_back(state, kept.into_iter().filter(failed), now);
+                    let is_kept = |m: &Message| state.epoch == epoch || !m.queue.is_swept();
+                    let failed: Vec<_> = kept.into_iter().filter(|m| failed(m) && is_kept(m)).collect();
+                    self.give_back(state, failed, now);
                 }
                 // The handler itself panicked: its whole batch comes again.
-                None => self.give_back(state, kept.into_iter(), now),
+                None if state.epoch == epoch => self.give_back(state, kept, now),
+                // A crash ended it.
+                None => {
+                    for message in kept.into_iter().filter(|m| !m.queue.is_swept()) {
+                        state.push(now, Work::Message(message));
+                    }
+                }
             }
         });
     }
 
-    fn give_back(&self, state: &mut State, failed: impl Iterator<Item = Message>, now: Timestamp) {
+    fn give_back(&self, state: &mut State, failed: Vec<Message>, now: Timestamp) {
         for message in failed {
             let (id, queue) = (message.id.clone(), message.queue);
             if state.give_back(message, now) {
@@ -258,7 +266,7 @@ impl Runner {
         }
     }
 
-    /// Drops every queue, timer and handler in flight, as a crash would; returns when they are gone.
+    /// [`State::crash`]; returns when what it ended is gone.
     pub(crate) async fn crash(&self) {
         self.change(State::crash);
         let mut changed = self.changed.subscribe();
@@ -270,6 +278,11 @@ impl Runner {
             let _ = changed.changed().await;
         }
     }
+}
+
+/// Whether a crash ends it: see [`State::crash`].
+fn can_end(batch: &Batch) -> bool {
+    !matches!(batch, Batch::Webhook(_) | Batch::Messages(Queue::Send, _))
 }
 
 #[cfg(test)]

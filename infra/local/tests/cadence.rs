@@ -97,3 +97,25 @@ async fn a_timer_lost_with_the_process_comes_back() {
     app.local.shutdown().await;
     std::fs::remove_dir_all(dir).unwrap();
 }
+
+#[tokio::test]
+async fn on_the_real_clock_it_runs_by_itself() {
+    let options =
+        local::Options { clock: local::ClockKind::Real, start_at: None, ..local::Options::manual(support::START) };
+    let app = App::with(options).await;
+    let contact = app.contact("Ana", "+5511987654321").await;
+    let sequence = app.sequence(vec![step("first", 0), step("second", 1)]).await;
+    let enrollment = id(&app.enroll(&sequence, &contact).await);
+    let began = std::time::Instant::now();
+    loop {
+        let now = app.read(&format!("/v1/enrollments/{enrollment}")).await;
+        if now["steps"][0]["status"] == "delivered" {
+            assert_eq!((&now["state"], &now["step"]), (&json!("waiting"), &json!(1)));
+            break;
+        }
+        assert!(began.elapsed().as_secs() < 20, "{now}");
+        tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+    }
+    assert_eq!(app.messages().await.len(), 1);
+    app.local.shutdown().await;
+}

@@ -127,16 +127,21 @@ async fn a_failing_message_comes_again_until_it_is_a_dead_letter() {
 }
 
 #[tokio::test]
-async fn a_crash_forgets_all_and_ends_what_runs() {
+async fn a_crash_forgets_timers_and_ends_what_runs() {
     let (runner, script) = Script::start();
     put(&runner, 0, "slow 1");
+    runner.message(START, Queue::Enroll, "slow part".into(), None);
+    runner.message(START, Queue::Send, "slow send".into(), None);
     put(&runner, 60, "lost");
+    runner.message(START.plus_seconds(70), Queue::Inbound, "kept".into(), None);
     runner.sweep_at(START.plus_seconds(60));
     tokio::time::sleep(Duration::from_millis(10)).await;
     runner.crash().await;
     put(&runner, 90, "new");
     runner.advance(START.plus_days(1)).await.unwrap();
-    assert_eq!(script.seen(), list(&[(0, "slow 1"), (90, "new")]));
+    // The part comes again, the send came to its end.
+    let first = [(0, "slow 1"), (0, "slow part"), (0, "slow send"), (0, "slow part")];
+    assert_eq!(script.seen(), [list(&first), list(&[(70, "kept"), (90, "new")])].concat());
     assert_eq!(*script.sweeps.lock().unwrap(), [0; 0]);
 }
 

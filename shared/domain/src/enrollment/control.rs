@@ -6,6 +6,7 @@
 
 use super::schedule::Planning;
 use super::types::{Enrollment, HappeningCode, Intent, Outcome, ParkReason, State, StepReason, StepStatus};
+use crate::guard;
 use crate::time::{Anchor, Timestamp};
 
 /// How a paused run goes on.
@@ -50,6 +51,9 @@ impl Enrollment {
 
     pub fn paused(&self, now: Timestamp) -> Option<Self> {
         if self.state == State::Sending {
+            if !guard!(PauseIntent, true) {
+                return None;
+            }
             // A send-now that was asked for after a pause ends it, unless the send is accepted: only
             // the last word counts.
             let last = self.intents.iter().rev().find(|i| !matches!(i, Intent::Skip | Intent::DateMoved));
@@ -60,7 +64,9 @@ impl Enrollment {
         }
         let mut next = self.changed();
         next.pause_now(now);
-        next.next_generation();
+        if guard!(PauseBumps, true) {
+            next.next_generation();
+        }
         Some(next)
     }
 
@@ -118,7 +124,9 @@ impl Enrollment {
         }
         let mut next = self.changed();
         next.end(outcome, detail, now);
-        next.next_generation();
+        if guard!(EndBumps, true) {
+            next.next_generation();
+        }
         Some(next)
     }
 

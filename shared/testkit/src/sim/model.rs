@@ -190,6 +190,13 @@ impl Model {
         if let Some(before) = before {
             self.changed(before, after, *verb);
         }
+        if *verb == Verb::Insert && after.trigger.is_some() {
+            let first = id.with_run(0);
+            let same = |e: &Enrollment| e.id != id && e.id.with_run(0) == first && e.trigger == after.trigger;
+            if tables.all_enrollments().any(|(_, e)| same(e)) {
+                self.broken("once", format!("{id} was begun by an event that had begun another run"));
+            }
+        }
         if *verb == Verb::Claim
             && let Some(lease) = &after.lease
         {

@@ -81,6 +81,8 @@ kinds! {
     EnablesAccount = 60,
     RestoresSender = 60,
     Publishes = 20,
+    /// A handler gets its turn much more seldom than others.
+    SlowHandler = 150,
     ProcessRestarts = 10,
     Redrives = 60,
 }
@@ -103,12 +105,17 @@ pub struct Faults {
 
 impl Faults {
     /// Each seed switches some kinds off and makes others more frequent, so that rare ones meet.
-    pub fn new(seed: u64, without: &BTreeSet<u32>) -> Self {
+    ///
+    /// `slow`: functions outlive their time-outs, and are to.
+    pub fn new(seed: u64, without: &BTreeSet<u32>, slow: bool) -> Self {
         let mut rng = Rng::stream(seed, 2);
         let mut enabled = BTreeMap::new();
         for kind in Fault::ALL {
             let factor = [0, 1, 1, 1, 2, 4][rng.below(6)];
             enabled.insert(*kind, (kind.per_mille() * factor).min(600));
+        }
+        if slow {
+            enabled.insert(Fault::LongDelay, 500);
         }
         Self {
             seed,

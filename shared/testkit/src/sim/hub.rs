@@ -1,6 +1,6 @@
 //! What all ports of a simulated deployment share, and the gate through which every port call goes.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -65,7 +65,7 @@ pub struct State {
 }
 
 impl State {
-    pub fn new(seed: u64, without: &BTreeSet<u32>, now: i64, model: Model, trace: Trace) -> Self {
+    pub fn new(seed: u64, faults: Faults, now: i64, model: Model, trace: Trace) -> Self {
         let mut tables = Tables::default();
         tables.watched = Some(Vec::new());
         Self {
@@ -75,7 +75,7 @@ impl State {
             secrets: BTreeMap::new(),
             broker: Broker::default(),
             provider: Provider::default(),
-            faults: Faults::new(seed, without),
+            faults,
             model,
             trace,
             random: Rng::stream(seed, 3),

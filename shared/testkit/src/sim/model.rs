@@ -15,8 +15,6 @@ use super::provider::ProviderCall;
 use super::scenario::Scenario;
 use crate::memory::{EnrollmentWrite, Tables, Verb};
 
-/// A worker's clock may be off by this much, either way.
-pub const MAX_SKEW: i64 = 4;
 /// Longer than the send function lives, by more than the clocks differ.
 pub const LEASE_SECONDS: i64 = 90;
 /// Whoever claims asks so often before it leaves a claim without an answer.
@@ -257,6 +255,7 @@ impl Model {
             return self.broken("3", format!("{id} was claimed after the contact's opt-out was acknowledged"));
         }
         let Some(spec) = self.scenario.sequence(id.sequence) else { return };
+        let skew = self.scenario.max_skew;
         let against = contact.told.iter().find(|told| {
             let ends = match told.kind {
                 ToldKind::Reply => spec.on_reply,
@@ -264,7 +263,7 @@ impl Model {
                 ToldKind::Unsubscribed => true,
             };
             // Which of two came first is anybody's guess within what clocks differ.
-            ends && told.at - 2 * MAX_SKEW > e.since.0 && e.trigger.as_ref() != Some(&told.id)
+            ends && told.at - 2 * skew > e.since.0 && e.trigger.as_ref() != Some(&told.id)
         });
         if let Some(told) = against {
             let text = format!("{id} was claimed after {:?} `{}` was acknowledged", told.kind, told.id);
@@ -287,14 +286,14 @@ impl Model {
                 return self.broken("1", text);
             }
         }
-        if now > claim.at + LEASE_SECONDS + MAX_SKEW {
+        if now > claim.at + LEASE_SECONDS + self.scenario.max_skew {
             return self.broken("3", format!("{id}: {} is sent when its lease has long expired", call.key));
         }
         let Some(spec) = self.scenario.sequence(id.sequence) else { return };
         let Some(step) = spec.steps.iter().find(|s| s.key == call.key) else {
             return self.broken("5", format!("{id}: there is no step {}", call.key));
         };
-        if !allowed_within(step, self.scenario.quiet, now - LEASE_SECONDS - 2 * MAX_SKEW, now + 2 * MAX_SKEW) {
+        if !allowed_within(step, self.scenario.quiet, now - LEASE_SECONDS - 2 * self.scenario.max_skew, now + 2 * self.scenario.max_skew) {
             return self.broken("3", format!("{id}: {} is sent at a time that is not allowed", call.key));
         }
         let wrote = self.contacts.get(&id.contact).map(|c| c.wrote.as_slice()).unwrap_or_default();

@@ -52,8 +52,8 @@ impl Broker {
         let copies = 1 + u32::from(faults.hit(Fault::MessageTwice));
         for _ in 0..copies {
             let late = if faults.hit(Fault::MessageLate) { faults.between(1, 600) } else { 0 };
-            // An hour is the limit after which a planned send is planned again: go beyond it at times.
-            let late = if late > 540 { late * 8 } else { late };
+            // At times a queue is hours behind.
+            let late = if late > 540 { late * 40 } else { late };
             self.push(queue, body.clone(), now + late, None);
         }
     }

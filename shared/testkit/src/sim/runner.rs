@@ -11,7 +11,7 @@ use domain::message::{DeliveryStatus, InboundEvent};
 use engine::queue::decode;
 use engine::{Config, Engine};
 
-use super::faults::Fault;
+use super::faults::{Fault, Faults};
 use super::hub::{Grant, HandlerId, Hub, State};
 use super::model::{LEASE_SECONDS, Model, Told, ToldKind};
 use super::people::{Answer, Api, Ask, ask};
@@ -61,6 +61,7 @@ struct Handler {
     future: Running,
     deadline: i64,
     worker: usize,
+    slow: bool,
 }
 
 /// Whether somebody has called: the futures inside a handler may want another turn.
@@ -92,7 +93,8 @@ pub fn run(setup: &Setup) -> Report {
     scenario.timeouts = setup.timeouts;
     let scenario = Arc::new(scenario);
     let model = Model::new(scenario.clone());
-    let mut state = State::new(setup.seed, &setup.without, START, model, Trace::new(setup.trace));
+    let faults = Faults::new(setup.seed, &setup.without, !setup.timeouts);
+    let mut state = State::new(setup.seed, faults, START, model, Trace::new(setup.trace));
     state.tables.guards = setup.store_guards;
     scenario.prepare(&mut state.tables);
     let sender = scenario.sender.to_string();
@@ -316,7 +318,8 @@ impl Runner {
         self.next_handler = id;
         self.line(format_args!("#{id} begins (worker {worker}): {text}"));
         let timeout = if matches!(work, Work::Ask(_) | Work::Webhook(_)) { API_TIMEOUT_SECONDS } else { TIMEOUT_SECONDS };
-        self.handlers.insert(id, Handler { work, future, deadline: now + timeout, worker });
+        let slow = self.hub.hit(Fault::SlowHandler);
+        self.handlers.insert(id, Handler { work, future, deadline: now + timeout, worker, slow });
         self.poll(id, true);
     }
 
@@ -352,7 +355,11 @@ impl Runner {
         if calls.is_empty() {
             return;
         }
-        let (call, handler, op) = calls[self.rng.below(calls.len())];
+        let mut chosen = self.rng.below(calls.len());
+        if self.handlers.get(&calls[chosen].1).is_some_and(|h| h.slow) && self.rng.chance(900) {
+            chosen = self.rng.below(calls.len());
+        }
+        let (call, handler, op) = calls[chosen];
         // A second turn at the same call, the provider and its answer have no fault but a crash.
         let bare = matches!(op, "again" | "provider" | "provider_answer");
         let grant = {

@@ -11,9 +11,8 @@ use super::tables::{EnrollmentWrite, Tables, Verb, due_shard, page};
 impl Tables {
     fn write(&mut self, verb: Verb, tenant: TenantId, after: Enrollment) {
         let before = self.enrollments.insert((tenant, after.id), after.clone());
-        let entry = |e: &Enrollment| {
-            e.wake.map(|wake| (due_shard(e.id.contact), DueEntry { wake, tenant, enrollment: e.id }))
-        };
+        let entry =
+            |e: &Enrollment| e.wake.map(|wake| (due_shard(e.id.contact), DueEntry { wake, tenant, enrollment: e.id }));
         if let Some(old) = before.as_ref().and_then(entry) {
             self.due.remove(&old);
         }
@@ -83,7 +82,8 @@ impl Tables {
         if same && old.wake == Some(wake) && old.swept == swept {
             return Ok(true);
         }
-        if !(same && old.wake == Some(entry.wake)) && !self.guards.push_back_unconditional {
+        let ours = (same && old.wake == Some(entry.wake)) || self.guards.push_back_unconditional;
+        if !ours {
             return Ok(false);
         }
         let next = Enrollment { wake: Some(wake), swept, ..old.clone() };

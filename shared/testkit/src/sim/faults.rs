@@ -89,7 +89,7 @@ kinds! {
 
 /// Decides on faults. Each decision to inject gets a number, by which a replay can leave it out.
 #[derive(Debug, Clone)]
-pub struct Faults {
+pub(super) struct Faults {
     seed: u64,
     rng: Rng,
     enabled: BTreeMap<Fault, u32>,
@@ -107,7 +107,7 @@ impl Faults {
     /// Each seed switches some kinds off and makes others more frequent, so that rare ones meet.
     ///
     /// `slow`: functions outlive their time-outs, and are to.
-    pub fn new(seed: u64, without: &BTreeSet<u32>, slow: bool) -> Self {
+    pub(super) fn new(seed: u64, without: &BTreeSet<u32>, slow: bool) -> Self {
         let mut rng = Rng::stream(seed, 2);
         let mut enabled = BTreeMap::new();
         for kind in Fault::ALL {
@@ -131,13 +131,13 @@ impl Faults {
 
     /// Each event has its own stream and its own numbers, so that leaving one injection out changes
     /// as little as possible of what follows.
-    pub fn event(&mut self, event: u64) {
+    pub(super) fn event(&mut self, event: u64) {
         self.rng = Rng::stream(self.seed, (event << 8) | 2);
         self.next = (event as u32) << 5;
     }
 
     /// Whether this fault happens here.
-    pub fn hit(&mut self, kind: Fault) -> bool {
+    pub(super) fn hit(&mut self, kind: Fault) -> bool {
         if self.calm || !self.rng.chance(self.enabled[&kind]) {
             return false;
         }
@@ -152,7 +152,7 @@ impl Faults {
     }
 
     /// Sizes of faults come from the same stream as the faults.
-    pub fn between(&mut self, from: i64, to: i64) -> i64 {
+    pub(super) fn between(&mut self, from: i64, to: i64) -> i64 {
         self.rng.between(from, to)
     }
 }

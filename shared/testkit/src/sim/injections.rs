@@ -38,7 +38,7 @@ const CHANCES: usize = 4;
 
 impl Scenario {
     /// Whose identities these are.
-    pub fn who(&self, from: &[Identity]) -> Option<ContactId> {
+    pub(super) fn who(&self, from: &[Identity]) -> Option<ContactId> {
         let index = (0..self.contacts.len()).find(|i| from.contains(&Identity::WaId(phone(*i))))?;
         Some(self.contacts[index])
     }
@@ -88,8 +88,11 @@ impl Runner {
             Fault::PersonReplies => self.writes(index, "bom dia"),
             Fault::PersonStops => self.writes(index, "STOP"),
             Fault::PersonOptsOut => {
-                let event =
-                    InboundEvent::OptOut { from: vec![Identity::WaId(phone(index))], at: Timestamp(now), id: self.name() };
+                let event = InboundEvent::OptOut {
+                    from: vec![Identity::WaId(phone(index))],
+                    at: Timestamp(now),
+                    id: self.name(),
+                };
                 self.webhook(event);
             }
             Fault::PersonPays => {

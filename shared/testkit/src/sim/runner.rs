@@ -35,7 +35,7 @@ const MAX_CALM_EVENTS: u64 = 30_000;
 
 /// What a handler works on.
 #[derive(Debug)]
-pub enum Work {
+pub(super) enum Work {
     Message(u64),
     Webhook(u64),
     Ask(Box<Pending>),
@@ -44,7 +44,7 @@ pub enum Work {
 
 /// A request, with how often it was tried.
 #[derive(Debug, Clone)]
-pub struct Pending {
+pub(super) struct Pending {
     pub ask: Ask,
     pub tries: u32,
     pub at: i64,
@@ -74,7 +74,7 @@ impl Wake for Called {
     }
 }
 
-pub struct Runner {
+pub(super) struct Runner {
     pub(super) hub: Hub,
     pub(super) scenario: Arc<Scenario>,
     pub(super) rng: Rng,
@@ -310,14 +310,14 @@ impl Runner {
             }
             Start::Sweep => {
                 self.last_sweep = now;
-                let future =
-                    async move { engine.sweep().await.map(|_| Answer::Done).map_err(|e| e.to_string()) };
+                let future = async move { engine.sweep().await.map(|_| Answer::Done).map_err(|e| e.to_string()) };
                 (Work::Sweep, Box::pin(future), worker, "sweep".to_owned())
             }
         };
         self.next_handler = id;
         self.line(format_args!("#{id} begins (worker {worker}): {text}"));
-        let timeout = if matches!(work, Work::Ask(_) | Work::Webhook(_)) { API_TIMEOUT_SECONDS } else { TIMEOUT_SECONDS };
+        let timeout =
+            if matches!(work, Work::Ask(_) | Work::Webhook(_)) { API_TIMEOUT_SECONDS } else { TIMEOUT_SECONDS };
         let slow = self.hub.hit(Fault::SlowHandler);
         self.handlers.insert(id, Handler { work, future, deadline: now + timeout, worker, slow });
         self.poll(id, true);

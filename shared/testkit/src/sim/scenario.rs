@@ -16,14 +16,14 @@ use super::rng::Rng;
 use crate::memory::Tables;
 
 /// 2026-11-16T12:00:00Z, a Monday, 09:00 in São Paulo.
-pub const START: i64 = 1_794_830_400;
+pub(super) const START: i64 = 1_794_830_400;
 /// São Paulo has had no DST since 2019, so the independent calendar is simple arithmetic.
-pub const ZONE: &str = "America/Sao_Paulo";
-pub const ZONE_OFFSET: i64 = -3 * 3600;
+pub(super) const ZONE: &str = "America/Sao_Paulo";
+pub(super) const ZONE_OFFSET: i64 = -3 * 3600;
 
 /// Hours of the local day, in minutes; overnight when `from > to`. `weekdays`: Monday to Friday only.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Hours {
+pub(super) struct Hours {
     pub from: i64,
     pub to: i64,
     pub weekdays: bool,
@@ -41,7 +41,7 @@ impl Hours {
 }
 
 #[derive(Debug, Clone)]
-pub struct StepSpec {
+pub(super) struct StepSpec {
     pub key: String,
     pub window: Option<Hours>,
     pub business: bool,
@@ -49,7 +49,7 @@ pub struct StepSpec {
 }
 
 #[derive(Debug, Clone)]
-pub struct SequenceSpec {
+pub(super) struct SequenceSpec {
     pub id: SequenceId,
     pub on_reply: bool,
     pub goal: bool,
@@ -61,7 +61,7 @@ pub struct SequenceSpec {
 
 impl SequenceSpec {
     /// The published form; texts name version and step, so that the provider's stand-in knows both.
-    pub fn version(&self, number: u32) -> Sequence {
+    pub(super) fn version(&self, number: u32) -> Sequence {
         let mut json = self.json.clone();
         json["steps"] = self.steps.iter().map(|s| at_version(&s.json, number)).collect();
         serde_json::from_value(json).expect("the scenario writes sequences as the API takes them")
@@ -75,7 +75,7 @@ fn at_version(step: &Value, number: u32) -> Value {
 
 /// Everything that a seed fixes before the first event.
 #[derive(Debug, Clone)]
-pub struct Scenario {
+pub(super) struct Scenario {
     pub tenant: TenantId,
     pub sender: SenderId,
     pub quiet: Option<Hours>,
@@ -92,20 +92,20 @@ pub struct Scenario {
 }
 
 /// Clocks may be off by this much, either way.
-pub const MAX_SKEW: i64 = 4;
+pub(super) const MAX_SKEW: i64 = 4;
 
-pub const TARGET: &str = "visit";
+pub(super) const TARGET: &str = "visit";
 
-pub fn target() -> TargetRef {
+pub(super) fn target() -> TargetRef {
     TargetRef { kind: TargetKind::Appointment, id: TARGET.into() }
 }
 
-pub fn phone(contact: usize) -> String {
+pub(super) fn phone(contact: usize) -> String {
     format!("55119876543{contact:02}")
 }
 
 impl Scenario {
-    pub fn new(seed: u64) -> Self {
+    pub(super) fn new(seed: u64) -> Self {
         let mut rng = Rng::stream(seed, 1);
         let mut ids = Ids::from_seed(rng.bytes());
         let tenant = TenantId::new(&mut ids);
@@ -127,7 +127,7 @@ impl Scenario {
     }
 
     /// Writes what stands before the first event.
-    pub fn prepare(&self, tables: &mut Tables) {
+    pub(super) fn prepare(&self, tables: &mut Tables) {
         let now = Timestamp(START);
         let account = Account { id: self.tenant, rev: 1, created_at: now, settings: self.settings.clone() };
         drop(tables.create_account(&account));
@@ -187,7 +187,7 @@ impl Scenario {
         }
     }
 
-    pub fn published(&self, spec: &SequenceSpec, number: u32, now: Timestamp) -> Version {
+    pub(super) fn published(&self, spec: &SequenceSpec, number: u32, now: Timestamp) -> Version {
         Version {
             sequence_id: spec.id,
             number,
@@ -197,7 +197,7 @@ impl Scenario {
         }
     }
 
-    pub fn sequence(&self, id: SequenceId) -> Option<&SequenceSpec> {
+    pub(super) fn sequence(&self, id: SequenceId) -> Option<&SequenceSpec> {
         self.sequences.iter().find(|s| s.id == id)
     }
 }

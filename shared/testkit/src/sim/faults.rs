@@ -33,7 +33,7 @@ kinds! {
     /// The SDK hears nothing, and does the same call once more.
     SdkRetry = 20,
     /// Time passes while a call is under way.
-    Delay = 60,
+    Delay = 150,
     /// So much of it that functions reach their time-out.
     LongDelay = 6,
     MessageTwice = 40,
@@ -57,7 +57,7 @@ kinds! {
     StatusTwice = 120,
     StatusLate = 200,
     FailedLaterRecipient = 60,
-    FailedLaterWindow = 150,
+    FailedLaterWindow = 250,
     /// `delivered` of a message that was reported as failed.
     DeliveredAfterFailed = 200,
     /// A person's webhook comes late.
@@ -70,6 +70,8 @@ kinds! {
     PersonPays = 30,
     Unsubscribes = 8,
     Enrolls = 200,
+    /// A reply or payment meets an enrollment that is being written.
+    MeetsEnroll = 150,
     Triggers = 40,
     Pauses = 100,
     Resumes = 120,

@@ -43,6 +43,15 @@ impl Ask {
         }
     }
 
+    /// Whose enrollment it writes.
+    pub(super) fn enrolls(&self) -> Option<ContactId> {
+        match self {
+            Self::Enroll { contact, .. } => Some(*contact),
+            Self::Event { contact, signal } if signal.kind == "cart.left" => Some(*contact),
+            _ => None,
+        }
+    }
+
     /// What its answer tells the model about the contact.
     pub(super) fn told(&self) -> Option<(ContactId, Told)> {
         let Self::Event { contact, signal } = self else { return None };

@@ -51,9 +51,9 @@ impl Broker {
     pub(super) fn send(&mut self, queue: Queue, body: String, now: i64, faults: &mut Faults) {
         let copies = 1 + u32::from(faults.hit(Fault::MessageTwice));
         for _ in 0..copies {
-            let late = if faults.hit(Fault::MessageLate) { faults.between(1, 600) } else { 0 };
+            let late = if faults.hit(Fault::MessageLate) { faults.between(1, 900) } else { 0 };
             // At times a queue is hours behind.
-            let late = if late > 540 { late * 40 } else { late };
+            let late = if late > 850 { late * 25 } else { late };
             self.push(queue, body.clone(), now + late, None);
         }
     }

@@ -13,7 +13,7 @@ use engine::{Config, Engine};
 
 use super::faults::{Fault, Faults};
 use super::hub::{Grant, HandlerId, Hub, State};
-use super::model::{LEASE_SECONDS, Model, Told, ToldKind};
+use super::model::{LEASE_SECONDS, Model, TIMEOUT_SECONDS, Told, ToldKind};
 use super::people::{Answer, Api, Ask, ask};
 use super::ports::{SimChannels, SimClock, SimPorts, SimQueues, SimRandom, SimSecrets, SimStore, SimTimers};
 use super::queues::Queue;
@@ -22,8 +22,6 @@ use super::scenario::{START, Scenario};
 use super::trace::Trace;
 use super::{Report, Setup};
 
-/// Functions live this long at most.
-const TIMEOUT_SECONDS: i64 = 60;
 const API_TIMEOUT_SECONDS: i64 = 29;
 /// Handlers at once.
 const MAX_IN_FLIGHT: usize = 5;
@@ -169,6 +167,14 @@ impl Runner {
         self.rng = Rng::stream(self.seed, (event << 8) | 4);
     }
 
+    /// Whose enrollment is being written.
+    pub(super) fn enrolling(&self) -> Option<domain::ids::ContactId> {
+        self.handlers.values().find_map(|h| match &h.work {
+            Work::Ask(pending) => pending.ask.enrolls(),
+            _ => None,
+        })
+    }
+
     fn unbroken(&self) -> bool {
         self.hub.state().model.violation.is_none()
     }
@@ -181,6 +187,13 @@ impl Runner {
                 0..70 if self.start_any() => {}
                 0..80 => self.people(),
                 _ => drop(self.jump(true)),
+            }
+            return;
+        }
+        // Whoever outlives its lease has to be left alone for as long.
+        if !self.scenario.timeouts && self.handlers.values().all(|h| h.slow) && choice < 60 {
+            if !self.start_any() && !self.is_calling() {
+                self.jump(true);
             }
             return;
         }
@@ -222,14 +235,18 @@ impl Runner {
 
     /// Time passes while handlers work; some reach their time-out.
     fn pass(&mut self, from: i64, to: i64) {
-        // Between its last look at the lease and its call a worker does nothing that takes time.
-        if !self.scenario.timeouts && self.hub.state().calls.values().any(|c| c.op == "provider") {
+        if !self.scenario.timeouts && self.is_calling() {
             return;
         }
         let seconds = self.hub.state().faults.between(from, to);
         self.hub.state().now += seconds;
         self.line(format_args!("   +{seconds} s"));
         self.kill_late();
+    }
+
+    /// Between its last look at the lease and its call a worker does nothing that takes time.
+    fn is_calling(&self) -> bool {
+        self.hub.state().calls.values().any(|c| c.op == "provider")
     }
 
     fn kill_late(&mut self) {
@@ -355,11 +372,11 @@ impl Runner {
         if calls.is_empty() {
             return;
         }
-        let mut chosen = self.rng.below(calls.len());
-        if self.handlers.get(&calls[chosen].1).is_some_and(|h| h.slow) && self.rng.chance(900) {
-            chosen = self.rng.below(calls.len());
-        }
-        let (call, handler, op) = calls[chosen];
+        // Slow ones get a turn in twenty, as long as there are others.
+        let is_slow = |id: &HandlerId| self.handlers.get(id).is_some_and(|h| h.slow);
+        let quick: Vec<_> = calls.iter().filter(|(_, handler, _)| !is_slow(handler)).copied().collect();
+        let from = if quick.is_empty() || self.rng.chance(50) { &calls } else { &quick };
+        let (call, handler, op) = *self.rng.pick(from);
         // A second turn at the same call, the provider and its answer have no fault but a crash.
         let bare = matches!(op, "again" | "provider" | "provider_answer");
         let grant = {

@@ -237,7 +237,9 @@ fn step(sequence: usize, index: usize, dated: bool, rng: &mut Rng) -> StepSpec {
         wait = json!({"value": 1 + rng.below(20), "unit": "hours"});
         wait[*rng.pick(&["before", "after"])] = json!("target.starts_at");
     }
-    let window = match rng.below(6) {
+    let window = match rng.below(8) {
+        // So short that a buffered send may miss it.
+        3 | 4 => Some(Hours { from: 9 * 60, to: 9 * 60 + 4, weekdays: false }),
         0 => Some(Hours { from: 9 * 60, to: 12 * 60, weekdays: false }),
         1 => Some(Hours { from: 8 * 60, to: 18 * 60, weekdays: true }),
         2 => Some(Hours { from: 18 * 60, to: 60, weekdays: false }),

@@ -15,10 +15,13 @@ use testkit::sim::{Setup, Violation, run};
 
 const EVENTS: u64 = 500;
 /// No guard may hide longer.
-const MAX_SEEDS: u64 = 4_000;
+const MAX_SEEDS: u64 = 10_000;
 
 struct Row {
     name: &'static str,
+    /// A seed that found it once: tried first, since the search for the rare ones takes a while in a
+    /// debug build. When it no longer does, `-- --nocapture` tells another.
+    seed: u64,
     /// Switched off in the engine.
     off: &'static [Guard],
     /// Switched off in the store.
@@ -27,58 +30,60 @@ struct Row {
     timeouts: bool,
 }
 
-const fn engine(name: &'static str, off: &'static [Guard]) -> Row {
-    Row { name, off, store: |_| {}, timeouts: true }
+const fn engine(name: &'static str, seed: u64, off: &'static [Guard]) -> Row {
+    Row { name, seed, off, store: |_| {}, timeouts: true }
 }
 
-const fn store(name: &'static str, store: fn(&mut StoreGuards)) -> Row {
-    Row { name, off: &[], store, timeouts: true }
+const fn store(name: &'static str, seed: u64, store: fn(&mut StoreGuards)) -> Row {
+    Row { name, seed, off: &[], store, timeouts: true }
 }
 
 const ROWS: &[Row] = &[
-    store("claim: generation", |s| s.claim_ignores_generation = true),
-    store("claim: own token", |s| s.claim_forgets_its_token = true),
-    store("commit: revision", |s| s.commit_ignores_rev = true),
-    store("insert: key absent", |s| s.insert_overwrites = true),
-    store("push back: generation and wake", |s| s.push_back_unconditional = true),
+    store("claim: generation", 15, |s| s.claim_ignores_generation = true),
+    store("claim: own token", 1, |s| s.claim_forgets_its_token = true),
+    store("commit: revision", 0, |s| s.commit_ignores_rev = true),
+    store("insert: key absent", 125, |s| s.insert_overwrites = true),
+    store("push back: generation and wake", 1853, |s| s.push_back_unconditional = true),
     // Whatever leaves `waiting` bumps the generation: each stands in for the other.
     Row {
         name: "claim: state, and generation of an end",
+        seed: 52,
         off: &[EndBumps],
         store: |s| s.claim_ignores_state = true,
         timeouts: true,
     },
     Row {
         name: "claim: state, and generation of a pause",
+        seed: 2,
         off: &[PauseBumps],
         store: |s| s.claim_ignores_state = true,
         timeouts: true,
     },
-    engine("lapse is unknown", &[LapseIsUnknown]),
-    engine("silence is unknown", &[SilenceIsUnknown]),
-    engine("pause intent", &[PauseIntent]),
-    engine("end keeps lease", &[EndKeepsLease]),
-    engine("marks in plan", &[MarksInPlan]),
-    engine("mark first", &[MarkFirst]),
-    engine("suppressed", &[Suppressed]),
-    engine("suppression replans", &[SuppressionReplans]),
-    engine("not after", &[NotAfter]),
-    engine("allowed hours", &[AllowedHours]),
-    engine("reply window", &[ReplyWindow]),
-    Row { name: "lease alive", off: &[LeaseAlive], store: |_| {}, timeouts: false },
-    engine("claim again", &[ClaimAgain]),
-    engine("status rank", &[StatusRank]),
-    engine("settle rank", &[SettleRank]),
-    engine("possibly sent", &[PossiblySent]),
-    engine("reopen unclaimed", &[ReopenUnclaimed]),
-    Row { name: "settle token", off: &[SettleToken], store: |_| {}, timeouts: false },
-    engine("trigger once", &[TriggerOnce]),
-    engine("sweep", &[Sweep]),
+    engine("lapse is unknown", 9, &[LapseIsUnknown]),
+    engine("silence is unknown", 2, &[SilenceIsUnknown]),
+    engine("pause intent", 80, &[PauseIntent]),
+    engine("end keeps lease", 2, &[EndKeepsLease]),
+    engine("marks in plan", 553, &[MarksInPlan]),
+    engine("mark first", 8, &[MarkFirst]),
+    engine("suppressed", 1, &[Suppressed]),
+    engine("suppression replans", 67, &[SuppressionReplans]),
+    engine("not after", 187, &[NotAfter]),
+    engine("allowed hours", 2, &[AllowedHours]),
+    engine("reply window", 2, &[ReplyWindow]),
+    Row { name: "lease alive", seed: 40, off: &[LeaseAlive], store: |_| {}, timeouts: false },
+    engine("claim again", 1, &[ClaimAgain]),
+    engine("status rank", 7, &[StatusRank]),
+    engine("settle rank", 2233, &[SettleRank]),
+    engine("possibly sent", 293, &[PossiblySent]),
+    engine("reopen unclaimed", 2782, &[ReopenUnclaimed]),
+    Row { name: "settle token", seed: 1146, off: &[SettleToken], store: |_| {}, timeouts: false },
+    engine("trigger once", 5, &[TriggerOnce]),
+    engine("sweep", 20, &[Sweep]),
 ];
 
-/// The first seed that breaks without this guard.
+/// A seed that breaks without this guard.
 fn caught(row: &Row) -> Option<(u64, Violation)> {
-    (0..MAX_SEEDS).find_map(|seed| {
+    std::iter::once(row.seed).chain(0..MAX_SEEDS).find_map(|seed| {
         let mut setup = Setup { timeouts: row.timeouts, ..Setup::new(seed, EVENTS) };
         (row.store)(&mut setup.store_guards);
         without(row.off, || run(&setup)).violation.map(|violation| (seed, violation))

@@ -14,7 +14,7 @@ fn number(name: &str, otherwise: u64) -> u64 {
 
 #[test]
 fn promises_hold_whatever_goes_wrong() {
-    let (seeds, events) = (number("RITMO_SIM_SEEDS", 300), number("RITMO_SIM_EVENTS", 500));
+    let (seeds, events) = (number("RITMO_SIM_SEEDS", 2_000), number("RITMO_SIM_EVENTS", 500));
     let next = AtomicU64::new(0);
     let counts: Mutex<BTreeMap<Fault, u64>> = Mutex::default();
     let broken: Mutex<Vec<u64>> = Mutex::default();

@@ -242,6 +242,7 @@ mod tests {
             enrollments: Vec::new(),
         };
         let wish = Wish {
+            id: 1,
             sequence: SequenceId::from_bytes([2; 8]),
             version: 3,
             conversation: None,

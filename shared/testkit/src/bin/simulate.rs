@@ -98,7 +98,10 @@ fn many(arguments: &Arguments, from: u64, to: u64) -> ExitCode {
     let seconds = began.elapsed().as_secs_f64();
     let (counts, events, calls) = sum.into_inner().unwrap_or_default();
     let done = next.load(Ordering::Relaxed).min(to) - from;
-    println!("{done} seeds in {seconds:.1} s: {:.1} seeds/s, {events} events, {calls} provider calls", done as f64 / seconds);
+    println!(
+        "{done} seeds in {seconds:.1} s: {:.1} seeds/s, {events} events, {calls} provider calls",
+        done as f64 / seconds
+    );
     println!("injected:");
     for kind in Fault::ALL {
         println!("  {:26} {:>9}", format!("{kind:?}"), counts.get(kind).copied().unwrap_or_default());

@@ -122,12 +122,7 @@ impl Tables {
         Ok(save(&mut self.conversations, key, conversation, conversation.rev, |c| c.rev))
     }
 
-    pub fn save_target(
-        &mut self,
-        tenant: TenantId,
-        contact: ContactId,
-        target: &Target,
-    ) -> PortResult<Saved<Target>> {
+    pub fn save_target(&mut self, tenant: TenantId, contact: ContactId, target: &Target) -> PortResult<Saved<Target>> {
         let key = (tenant, contact, target.kind, target.id.clone());
         Ok(save(&mut self.targets, key, target, target.rev, |t| t.rev))
     }

@@ -11,9 +11,8 @@ use super::tables::{EnrollmentWrite, Tables, Verb, due_shard, page};
 impl Tables {
     fn write(&mut self, verb: Verb, tenant: TenantId, after: Enrollment) {
         let before = self.enrollments.insert((tenant, after.id), after.clone());
-        let entry = |e: &Enrollment| {
-            e.wake.map(|wake| (due_shard(e.id.contact), DueEntry { wake, tenant, enrollment: e.id }))
-        };
+        let entry =
+            |e: &Enrollment| e.wake.map(|wake| (due_shard(e.id.contact), DueEntry { wake, tenant, enrollment: e.id }));
         if let Some(old) = before.as_ref().and_then(entry) {
             self.due.remove(&old);
         }

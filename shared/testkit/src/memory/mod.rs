@@ -16,5 +16,5 @@ mod tables;
 pub(crate) use ports::MAX_DELAY_SECONDS;
 pub use ports::{MemoryQueues, MemoryTimers, QueuedTimer};
 pub use store::{ManualClock, MemorySecrets, MemoryStore, SeededRandom};
-pub use tables::{EnrollmentWrite, StoreGuards, Tables, Verb, due_shard};
 pub(crate) use tables::for_each_store_verb;
+pub use tables::{EnrollmentWrite, StoreGuards, Tables, Verb, due_shard};

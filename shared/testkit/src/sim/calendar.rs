@@ -40,7 +40,7 @@ mod tests {
 
     #[test]
     fn hours_of_a_monday_morning() {
-        let hours = |from, to, weekdays| Hours { from: from * 60, to: to * 60, weekdays };
+        let hours = |from: i64, to: i64, weekdays| Hours { from: from * 60, to: to * 60, weekdays };
         // START is a Monday, 09:00.
         assert!(within(hours(9, 12, true), START));
         assert!(!within(hours(9, 12, true), START - 1));

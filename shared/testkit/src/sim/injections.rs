@@ -88,8 +88,11 @@ impl Runner {
             Fault::PersonReplies => self.writes(index, "bom dia"),
             Fault::PersonStops => self.writes(index, "STOP"),
             Fault::PersonOptsOut => {
-                let event =
-                    InboundEvent::OptOut { from: vec![Identity::WaId(phone(index))], at: Timestamp(now), id: self.name() };
+                let event = InboundEvent::OptOut {
+                    from: vec![Identity::WaId(phone(index))],
+                    at: Timestamp(now),
+                    id: self.name(),
+                };
                 self.webhook(event);
             }
             Fault::PersonPays => {

@@ -356,8 +356,12 @@ impl Model {
                 let text = |word| format!("{id}: attempt {} of {} {word}", attempt.generation, record.key);
                 match &attempt.result {
                     AttemptResult::Accepted(_) if !accepted => self.broken("6", text("counts as accepted and was not")),
-                    AttemptResult::Refused(_) if accepted => self.broken("6", text("counts as refused and was accepted")),
-                    AttemptResult::Failed(_) if !accepted => self.broken("6", text("counts as failed and was not accepted")),
+                    AttemptResult::Refused(_) if accepted => {
+                        self.broken("6", text("counts as refused and was accepted"))
+                    }
+                    AttemptResult::Failed(_) if !accepted => {
+                        self.broken("6", text("counts as failed and was not accepted"))
+                    }
                     AttemptResult::Unknown if call.is_none() => {
                         let claim = self.claims.get(&(id, attempt.generation));
                         if !claim.is_some_and(|c| self.excused.contains(&c.handler)) {

@@ -304,14 +304,14 @@ impl Runner {
             }
             Start::Sweep => {
                 self.last_sweep = now;
-                let future =
-                    async move { engine.sweep().await.map(|_| Answer::Done).map_err(|e| e.to_string()) };
+                let future = async move { engine.sweep().await.map(|_| Answer::Done).map_err(|e| e.to_string()) };
                 (Work::Sweep, Box::pin(future), worker, "sweep".to_owned())
             }
         };
         self.next_handler = id;
         self.line(format_args!("#{id} begins (worker {worker}): {text}"));
-        let timeout = if matches!(work, Work::Ask(_) | Work::Webhook(_)) { API_TIMEOUT_SECONDS } else { TIMEOUT_SECONDS };
+        let timeout =
+            if matches!(work, Work::Ask(_) | Work::Webhook(_)) { API_TIMEOUT_SECONDS } else { TIMEOUT_SECONDS };
         self.handlers.insert(id, Handler { work, future, deadline: now + timeout, worker });
         self.poll(id, true);
     }

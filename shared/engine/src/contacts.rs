@@ -27,7 +27,7 @@ use crate::{Engine, MAX_RACES, Refused};
 pub use around::{ConversationChange, TargetChange};
 pub use import::RowRefused;
 pub use profile::{check_attributes, check_profile};
-pub use suppression::{SuppressionScope, suppression_id};
+pub use suppression::SuppressionScope;
 
 /// An unknown contact, named in the path.
 pub(crate) const NO_CONTACT: Refused = Refused::Unknown { what: "contact", pointer: "" };

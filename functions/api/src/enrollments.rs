@@ -223,11 +223,7 @@ async fn enrolls<P: Ports>(
     }
     let about = engine.version(tenant, id, sequence.published).await?.map(|v| v.sequence.target);
     match about {
-        Some(kind) if kind.is_object() && target.is_some_and(|t| t.kind != kind) => {
-            let detail = format!("this sequence is about a {}: name it", kind.as_str());
-            Err(Problem::field("/target", "target_required", detail))
-        }
-        Some(kind) if kind.is_object() && target.is_none() => {
+        Some(kind) if kind.is_object() && target.is_none_or(|t| t.kind != kind) => {
             let detail = format!("this sequence is about a {}: name it", kind.as_str());
             Err(Problem::field("/target", "target_required", detail))
         }

@@ -62,7 +62,7 @@ async fn keys_have_roles() {
             if i < power {
                 assert!(answer.status < 300, "{role} {i}: {}", answer.body);
             } else {
-                answer.is_problem(403, "forbidden");
+                answer.refuses(403, "forbidden");
             }
         }
     }
@@ -72,46 +72,46 @@ async fn keys_have_roles() {
 async fn without_a_key_nothing() {
     let api = api(true).await;
     for key in ["rk_wrong", OPERATOR, ""] {
-        api.with_key(key).get("/v1/account").await.is_problem(401, "unauthorized");
+        api.with_key(key).get("/v1/account").await.refuses(401, "unauthorized");
     }
-    api.post("/v1/accounts", json!({})).await.is_problem(401, "unauthorized");
+    api.post("/v1/accounts", json!({})).await.refuses(401, "unauthorized");
     let made = api.post("/v1/api-keys", json!({"name": "x", "role": "viewer"})).await.is(201);
     let viewer = api.with_key(made["secret"].as_str().unwrap());
     viewer.get("/v1/account").await.is(200);
     assert!(viewer.get("/v1/api-keys").await.is(200).to_string().find("secret").is_none());
     assert_eq!(api.delete(&format!("/v1/api-keys/{}", made["id"].as_str().unwrap())).await.status, 204);
-    viewer.get("/v1/account").await.is_problem(401, "unauthorized");
+    viewer.get("/v1/account").await.refuses(401, "unauthorized");
 }
 
 #[tokio::test]
 async fn routes_methods_sizes_and_types() {
     let api = api(true).await;
-    api.get("/v1/nothing").await.is_problem(404, "not_found");
-    api.delete("/v1/contacts").await.is_problem(405, "method_not_allowed");
-    api.get("/v1/contacts/nonsense").await.is_problem(404, "not_found");
+    api.get("/v1/nothing").await.refuses(404, "not_found");
+    api.delete("/v1/contacts").await.refuses(405, "method_not_allowed");
+    api.get("/v1/contacts/nonsense").await.refuses(404, "not_found");
     let send =
         |headers: &'static [(&str, &str)], body: String| api.send(api.request("POST", "/v1/contacts", headers, body));
     const JSON: &[(&str, &str)] = &[("content-type", "application/json")];
-    send(&[], "{}".into()).await.is_problem(415, "unsupported_media_type");
-    send(&[("content-type", "text/plain")], "{}".into()).await.is_problem(415, "unsupported_media_type");
-    send(JSON, "{".into()).await.is_problem(400, "malformed_json");
-    send(JSON, format!("\"{}\"", "x".repeat(1 << 20))).await.is_problem(413, "too_large");
-    api.csv("/v1/contacts/import", &format!("email\n{}", "x".repeat(5 << 20))).await.is_problem(413, "too_large");
-    api.get("/v1/contacts?colour=red").await.is_problem(422, "unknown_parameter");
-    api.get("/v1/contacts?limit=many").await.is_problem(422, "invalid_parameter");
-    api.get("/v1/contacts?cursor=forged").await.is_problem(422, "invalid_cursor");
+    send(&[], "{}".into()).await.refuses(415, "unsupported_media_type");
+    send(&[("content-type", "text/plain")], "{}".into()).await.refuses(415, "unsupported_media_type");
+    send(JSON, "{".into()).await.refuses(400, "malformed_json");
+    send(JSON, format!("\"{}\"", "x".repeat(1 << 20))).await.refuses(413, "too_large");
+    api.csv("/v1/contacts/import", &format!("email\n{}", "x".repeat(5 << 20))).await.refuses(413, "too_large");
+    api.get("/v1/contacts?colour=red").await.refuses(422, "unknown_parameter");
+    api.get("/v1/contacts?limit=many").await.refuses(422, "invalid_parameter");
+    api.get("/v1/contacts?cursor=forged").await.refuses(422, "invalid_cursor");
 }
 
 #[tokio::test]
 async fn a_disabled_module_is_closed_before_the_body_is_read() {
     let api = api(false).await;
     for path in ["/v1/sequences", "/v1/enrollments"] {
-        api.get(path).await.is_problem(403, "module_disabled");
+        api.get(path).await.refuses(403, "module_disabled");
     }
     for path in ["/v1/events", "/v1/preview", "/v1/sequences", "/v1/enrollments"] {
-        api.send(api.request("POST", path, &[], "not even json")).await.is_problem(403, "module_disabled");
+        api.send(api.request("POST", path, &[], "not even json")).await.refuses(403, "module_disabled");
     }
-    api.with_key("rk_x").get("/v1/sequences").await.is_problem(401, "unauthorized");
+    api.with_key("rk_x").get("/v1/sequences").await.refuses(401, "unauthorized");
     for path in ["/v1/account", "/v1/contacts", "/v1/senders", "/v1/attributes", "/v1/suppressions", "/v1/api-keys"] {
         api.get(path).await.is(200);
     }
@@ -129,15 +129,15 @@ async fn the_same_key_gives_the_same_answer() {
     let body = json!({"email": "a@b.co", "first_name": "Ana"});
     let first = once("k1", body.clone()).await.is(201);
     assert_eq!(once("k1", body.clone()).await.is(201), first);
-    once("k1", json!({"email": "x@b.co"})).await.is_problem(422, "idempotency_mismatch");
+    once("k1", json!({"email": "x@b.co"})).await.refuses(422, "idempotency_mismatch");
     assert_eq!(once("k2", body.clone()).await.is(200), first);
-    once("", body.clone()).await.is_problem(422, "invalid_idempotency_key");
+    once("", body.clone()).await.refuses(422, "invalid_idempotency_key");
     // Another key is another scope.
     let other = api.with_role("agent").await;
     other.json("POST", "/v1/contacts", &[("idempotency-key", "k1")], json!({"email": "y@b.co"})).await.is(201);
     // A refusal is an answer, too.
-    once("k3", json!({"email": "nobody"})).await.is_problem(422, "invalid_email");
-    once("k3", json!({"email": "nobody"})).await.is_problem(422, "invalid_email");
+    once("k3", json!({"email": "nobody"})).await.refuses(422, "invalid_email");
+    once("k3", json!({"email": "nobody"})).await.refuses(422, "invalid_email");
     // A secret is shown again to whoever repeats the request.
     let key = json!({"name": "x", "role": "viewer"});
     let secret = |body: Value| body["secret"].as_str().unwrap().to_owned();

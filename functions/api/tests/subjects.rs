@@ -41,10 +41,10 @@ async fn a_contact_is_one_person() {
     assert_eq!(more["attributes"], json!({"plan": "pro"}));
     let bia = api.post("/v1/contacts", json!({"email": "bia@b.co"})).await.is(201);
     let both = json!({"email": "bia@b.co", "external_id": "7"});
-    api.post("/v1/contacts", both).await.is_problem(409, "identity_conflict");
+    api.post("/v1/contacts", both).await.refuses(409, "identity_conflict");
     let path = format!("/v1/contacts/{}", text(&bia["id"]));
-    api.patch(&path, json!({"email": "ana@b.co"})).await.is_problem(409, "identity_conflict");
-    api.patch(&path, json!({"email": null})).await.is_problem(422, "required");
+    api.patch(&path, json!({"email": "ana@b.co"})).await.refuses(409, "identity_conflict");
+    api.patch(&path, json!({"email": null})).await.refuses(422, "required");
     let moved = api.patch(&path, json!({"email": "bia@c.co", "attributes": {"x": 1}})).await.is(200);
     assert_eq!((&moved["email"], &moved["attributes"]), (&json!("bia@c.co"), &json!({"x": 1})));
     // The old address is free again.
@@ -56,8 +56,8 @@ async fn a_contact_is_one_person() {
     let wrong = api.post("/v1/contacts", json!({"email": "x", "phone": "1", "colour": 1})).await.is(422);
     assert_eq!(wrong["errors"].as_array().unwrap().len(), 3, "{wrong}");
     let stranger = api.stranger().await;
-    stranger.get(&path).await.is_problem(404, "not_found");
-    stranger.patch(&path, json!({"first_name": "x"})).await.is_problem(404, "not_found");
+    stranger.get(&path).await.refuses(404, "not_found");
+    stranger.patch(&path, json!({"first_name": "x"})).await.refuses(404, "not_found");
 }
 
 #[tokio::test]
@@ -135,11 +135,11 @@ async fn senders_keep_their_secrets() {
     assert_eq!(templates["data"][0]["name"], "a");
     assert_eq!(api.get(&format!("{path}/templates")).await.is(200), templates);
     api.patch("/v1/account", json!({"default_senders": {"whatsapp": made["id"]}})).await.is(200);
-    api.delete(&path).await.is_problem(409, "sender_in_use");
+    api.delete(&path).await.refuses(409, "sender_in_use");
     api.patch("/v1/account", json!({"default_senders": null})).await.is(200);
     assert_eq!(api.delete(&path).await.status, 204);
-    api.get(&path).await.is_problem(404, "not_found");
-    api.stranger().await.get(&path).await.is_problem(404, "not_found");
+    api.get(&path).await.refuses(404, "not_found");
+    api.stranger().await.get(&path).await.refuses(404, "not_found");
 }
 
 #[tokio::test]
@@ -150,7 +150,7 @@ async fn sequences_are_drafts_with_versions() {
     api.post("/v1/sequences", wrong).await.points(422, "/steps/1/wait/unit", "invalid_value");
     let mut wrong = draft("contact");
     wrong["colour"] = json!("red");
-    let problem = api.post("/v1/sequences", wrong).await.is_problem(422, "unknown_field");
+    let problem = api.post("/v1/sequences", wrong).await.refuses(422, "unknown_field");
     assert_eq!(problem["errors"][0]["pointer"], "/colour");
 
     let id = api.sequence("contact").await;
@@ -162,31 +162,31 @@ async fn sequences_are_drafts_with_versions() {
     assert_eq!(tag, format!("\"{}\"", stored["revision"]));
     let mut changed = draft("contact");
     changed["name"] = json!("Nova");
-    api.put(&path, changed.clone()).await.is_problem(428, "precondition_required");
-    api.json("PUT", &path, &[("if-match", "\"999\"")], changed.clone()).await.is_problem(412, "stale_revision");
+    api.put(&path, changed.clone()).await.refuses(428, "precondition_required");
+    api.json("PUT", &path, &[("if-match", "\"999\"")], changed.clone()).await.refuses(412, "stale_revision");
     let put = api.json("PUT", &path, &[("if-match", &tag)], changed.clone()).await.is(200);
     assert_eq!(put["name"], "Nova");
-    api.json("PUT", &path, &[("if-match", &tag)], changed).await.is_problem(412, "stale_revision");
+    api.json("PUT", &path, &[("if-match", &tag)], changed).await.refuses(412, "stale_revision");
     let manager = api.with_role("manager").await;
-    manager.json("PUT", &path, &[("if-match", "*")], draft("contact")).await.is_problem(403, "not_owner");
+    manager.json("PUT", &path, &[("if-match", "*")], draft("contact")).await.refuses(403, "not_owner");
     let report = api.post(&format!("{path}/validate"), json!({})).await.is(200);
     assert_eq!(report["problems"], json!([]));
     assert_eq!(report["warnings"][0]["code"], "template_unverified");
     assert_eq!(api.post(&format!("{path}/publish"), json!({"running": "pinned"})).await.is(200)["version"], 2);
     assert_eq!(api.get(&format!("{path}/versions")).await.is(200)["data"].as_array().unwrap().len(), 2);
     assert_eq!(api.get(&format!("{path}/versions/1")).await.is(200)["name"], "Cobrança");
-    api.get(&format!("{path}/versions/9")).await.is_problem(404, "not_found");
+    api.get(&format!("{path}/versions/9")).await.refuses(404, "not_found");
     let copy = api.post(&format!("{path}/clone"), json!({"name": "Cópia"})).await.is(201);
     assert_eq!((&copy["name"], &copy["published_version"]), (&json!("Cópia"), &json!(null)));
     assert_eq!(api.post(&format!("{path}/archive"), json!({})).await.is(200)["archived"], true);
     let contact = api.contact("a@b.co").await;
     let wish = json!({"sequence_id": id, "contact_id": contact});
-    api.post("/v1/enrollments", wish).await.is_problem(422, "sequence_archived");
+    api.post("/v1/enrollments", wish).await.refuses(422, "sequence_archived");
     let wish = json!({"sequence_id": copy["id"], "contact": {"email": "new@b.co"}});
-    api.post("/v1/enrollments", wish).await.is_problem(422, "sequence_not_published");
+    api.post("/v1/enrollments", wish).await.refuses(422, "sequence_not_published");
     let found = api.get("/v1/contacts?query=new@b.co").await.is(200);
     assert_eq!(found["data"], json!([]), "what is refused writes nothing");
-    api.stranger().await.get(&path).await.is_problem(404, "not_found");
+    api.stranger().await.get(&path).await.refuses(404, "not_found");
 }
 
 #[tokio::test]
@@ -215,7 +215,22 @@ async fn an_enrollment_is_steered_and_explained() {
     let made = api.post("/v1/enrollments", json!({"sequence_id": sequence, "contact_id": contact})).await.is(201);
     assert_eq!((&made["state"], &made["due_at"]), (&json!("waiting"), &json!("2026-03-09T10:00:00Z")));
     let path = format!("/v1/enrollments/{}", text(&made["id"]));
-    assert_eq!(api.get(&path).await.is(200)["steps"], made["steps"]);
+    assert_eq!(api.get(&path).await.is(200), made);
+    let expected = json!({"sequence_id": sequence, "version": 1, "contact_id": contact, "conversation_id": null,
+        "target": null, "reason": null, "outcome": null, "step": 0, "run": 1});
+    for (name, value) in expected.as_object().unwrap() {
+        assert_eq!(&made[name], value, "{name}");
+    }
+    assert_eq!(
+        (&made["entered"]["at"], &made["entered"]["source"]),
+        (&json!("2026-03-09T09:00:00Z"), &json!({"type": "manual"}))
+    );
+    assert_eq!(made["steps"][0]["planned_at"], "2026-03-09T10:00:00Z");
+    let pending = json!({"index": 1, "key": "b", "status": "pending", "reason": null, "planned_at": null,
+        "sent_at": null, "delivered_at": null, "read_at": null, "replied_at": null, "channel": null, "message_id": null});
+    assert_eq!(made["steps"][1], pending);
+    assert_eq!(made["timeline"][0]["code"], "entered");
+    assert!(made.get("in_flight").is_none() && made.get("duplicate").is_none());
     assert_eq!(api.post(&format!("{path}/pause"), json!({})).await.is(200)["state"], "paused");
     assert_eq!(api.post(&format!("{path}/pause"), json!({})).await.is(200)["state"], "paused");
     let explained = api.get(&format!("{path}/explain")).await.is(200);
@@ -231,11 +246,11 @@ async fn an_enrollment_is_steered_and_explained() {
     assert_eq!(list["data"], json!([]));
     assert_eq!(api.get(&format!("/v1/contacts/{contact}/enrollments")).await.is(200)["data"][0]["id"], made["id"]);
     let stranger = api.stranger().await;
-    stranger.get(&path).await.is_problem(404, "not_found");
-    stranger.post(&format!("{path}/exit"), json!({})).await.is_problem(404, "not_found");
+    stranger.get(&path).await.refuses(404, "not_found");
+    stranger.post(&format!("{path}/exit"), json!({})).await.refuses(404, "not_found");
     let ended = api.post(&format!("{path}/exit"), json!({"reason": "pediu"})).await.is(200);
     assert_eq!((&ended["state"], &ended["outcome"]), (&json!("finished"), &json!("removed")));
-    api.post(&format!("{path}/pause"), json!({})).await.is_problem(409, "enrollment_finished");
+    api.post(&format!("{path}/pause"), json!({})).await.refuses(409, "enrollment_finished");
     let again = api.post("/v1/enrollments", json!({"sequence_id": sequence, "contact_id": contact})).await.is(201);
     assert_eq!(again["run"], 2);
 }
@@ -283,7 +298,7 @@ async fn a_resolved_conversation_ends_its_runs() {
     assert_eq!(api.put(&path, json!({"status": "resolved"})).await.is(200)["status"], "resolved");
     assert_eq!(api.get(&format!("/v1/enrollments/{run}")).await.is(200)["outcome"], "resolved");
     let nobody = "/v1/contacts/ctc_AAAAAAAAAAAAAAAA/conversations/42";
-    api.put(nobody, json!({})).await.is_problem(404, "not_found");
+    api.put(nobody, json!({})).await.refuses(404, "not_found");
 }
 
 #[tokio::test]
@@ -301,7 +316,7 @@ async fn many_are_enrolled_by_a_job() {
     api.work().await;
     let done = api.get(&path).await.is(200);
     assert_eq!((&done["state"], &done["enrolled"], &done["total"]), (&json!("done"), &json!(5), &json!(5)));
-    api.stranger().await.get(&path).await.is_problem(404, "not_found");
+    api.stranger().await.get(&path).await.refuses(404, "not_found");
 }
 
 #[tokio::test]
@@ -316,7 +331,7 @@ async fn a_suppression_marks_whoever_has_or_gets_the_address() {
     let list = api.get("/v1/suppressions").await.is(200);
     assert_eq!(list["data"].as_array().unwrap().len(), 2);
     assert_eq!(api.delete(&format!("/v1/suppressions/{}", text(&made["id"]))).await.status, 204);
-    api.delete(&format!("/v1/suppressions/{}", text(&made["id"]))).await.is_problem(404, "not_found");
+    api.delete(&format!("/v1/suppressions/{}", text(&made["id"]))).await.refuses(404, "not_found");
     assert_eq!(api.get(&path).await.is(200)["suppressed"], json!(["sms"]));
     api.post("/v1/suppressions", json!({"channel": "email", "address": "New@B.co"})).await.is(201);
     let new = api.post("/v1/contacts", json!({"email": "new@b.co"})).await.is(201);

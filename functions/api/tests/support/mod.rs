@@ -15,7 +15,7 @@ use engine::accounts::secret_hash;
 use engine::ports::{self, PortResult};
 use engine::queue::{EnrollWork, InboundWork, StepDue};
 use engine::{Cache, Config, Engine};
-use http::{Request, StatusCode};
+use http::Request;
 use http_body_util::BodyExt as _;
 use serde_json::{Value, json};
 use store::DynamoStore;
@@ -132,7 +132,7 @@ impl Answer {
     }
 
     #[track_caller]
-    pub fn is_problem(self, status: u16, code: &str) -> Value {
+    pub fn refuses(self, status: u16, code: &str) -> Value {
         assert_eq!((self.status, self.body["code"].as_str()), (status, Some(code)), "{}", self.body);
         assert_eq!(self.headers["content-type"], "application/problem+json");
         assert_eq!(self.body["status"], status);
@@ -292,8 +292,4 @@ pub fn draft(target: &str) -> Value {
     };
     json!({"name": "Cobrança", "target": target, "steps": [step("a", "hours"), step("b", "days")],
         "exit": {"goals": [{"event": "charge.paid"}]}})
-}
-
-pub fn status(code: u16) -> StatusCode {
-    StatusCode::from_u16(code).unwrap()
 }

@@ -181,8 +181,11 @@ async fn create<P: Ports>(
     if body.conversation_id.as_deref().is_some_and(|c| c.is_empty() || c.chars().count() > 255) {
         return Err(Problem::field("/conversation_id", "invalid_value", "is not a usable id"));
     }
-    // What is refused writes nothing: neither the contact nor the target.
-    enrolls(&engine, tenant, body.sequence_id, body.target.as_ref()).await?;
+    // What is refused writes nothing: neither the contact nor the target. Without them the verb's own
+    // look is enough.
+    if body.contact.is_some() || body.target.is_some() {
+        enrolls(&engine, tenant, body.sequence_id, body.target.as_ref()).await?;
+    }
     let contact = contacts::of_body(&engine, tenant, body.contact_id, body.contact, &mut ids).await?;
     let target = match body.target {
         Some(target) => Some(write_target(&engine, tenant, contact, target).await?),
@@ -326,7 +329,7 @@ async fn bulk<P: Ports>(
     State(engine): State<Arc<Engine<P>>>,
     By(caller): By,
     NewIds(mut ids): NewIds,
-    Body(mut body): Body<BulkBody>,
+    Body(body): Body<BulkBody>,
 ) -> Result<Response, Problem> {
     if body.contact_ids.is_empty() {
         return Err(Problem::field("/contact_ids", "required", "must name at least one contact"));
@@ -337,8 +340,6 @@ async fn bulk<P: Ports>(
     }
     // A job is about no single object: only what needs none can run in it.
     enrolls(&engine, caller.tenant, body.sequence_id, None).await?;
-    body.contact_ids.sort();
-    body.contact_ids.dedup();
     let source = body.source.unwrap_or_else(bulk_source);
     let job = engine.enroll_many(&caller, body.sequence_id, body.contact_ids, source, &mut ids).await?;
     Ok((StatusCode::ACCEPTED, axum::Json(JobStarted { job_id: job.id })).into_response())

@@ -309,13 +309,17 @@ async fn many_are_enrolled_by_a_job() {
     for i in 0..5 {
         contacts.push(api.contact(&format!("p{i}@b.co")).await);
     }
-    contacts.push(contacts[0].clone());
     let job = api.post("/v1/enrollments/bulk", json!({"sequence_id": sequence, "contact_ids": contacts})).await.is(202);
     let path = format!("/v1/jobs/{}", text(&job["job_id"]));
     assert_eq!(api.get(&path).await.is(200)["state"], "running");
     api.work().await;
     let done = api.get(&path).await.is(200);
-    assert_eq!((&done["state"], &done["enrolled"], &done["total"]), (&json!("done"), &json!(5), &json!(5)));
+    assert_eq!((&done["state"], &done["enrolled"], &done["duplicates"]), (&json!("done"), &json!(5), &json!(0)));
+    let again =
+        api.post("/v1/enrollments/bulk", json!({"sequence_id": sequence, "contact_ids": contacts})).await.is(202);
+    api.work().await;
+    let done = api.get(&format!("/v1/jobs/{}", text(&again["job_id"]))).await.is(200);
+    assert_eq!((&done["enrolled"], &done["duplicates"]), (&json!(0), &json!(5)));
     api.stranger().await.get(&path).await.refuses(404, "not_found");
 }
 

@@ -55,7 +55,7 @@ pub(crate) async fn claim(
         .condition_expression("attribute_exists(pk) AND st = :waiting AND gen = :gen AND step = :step")
         .expression_attribute_values(":sending", s(enrollment_item::state(State::Sending)))
         .expression_attribute_values(":waiting", s(enrollment_item::state(State::Waiting)))
-        .expression_attribute_values(":lease", enrollment_item::lease_map(lease))
+        .expression_attribute_values(":lease", enrollment_item::lease_map(tenant, lease))
         .expression_attribute_values(":one", n(1))
         .expression_attribute_values(":gen", n(generation))
         .expression_attribute_values(":step", n(step))

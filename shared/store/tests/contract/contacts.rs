@@ -1,6 +1,7 @@
 //! People, and who may be found by what.
 
 use std::collections::BTreeMap;
+use std::slice::from_ref;
 
 use domain::contact::{Contact, Conversation, Profile, Target};
 use domain::message::Identity;
@@ -66,8 +67,8 @@ pub async fn every_identity_that_is_taken_is_named(store: &impl Store) {
     let free = Identity::External("free".into());
     let one = w.contact(with_phone());
     let two = w.contact(Profile { email: Some("b@example.com".into()), ..Profile::default() });
-    store.save_contact(w.tenant, &one, &[phone.clone()], &[]).await.unwrap();
-    store.save_contact(w.tenant, &two, &[email.clone()], &[]).await.unwrap();
+    store.save_contact(w.tenant, &one, from_ref(&phone), &[]).await.unwrap();
+    store.save_contact(w.tenant, &two, from_ref(&email), &[]).await.unwrap();
     let third = w.contact(Profile::default());
     let wanted = [free.clone(), phone.clone(), email.clone(), phone.clone()];
     let saved = store.save_contact(w.tenant, &third, &wanted, &[]).await.unwrap();
@@ -81,7 +82,7 @@ pub async fn a_contact_is_written_over_the_revision_before(store: &impl Store) {
     let mut w = World::new();
     let contact = w.contact(with_phone());
     let phone = Identity::Phone(PHONE.into());
-    store.save_contact(w.tenant, &contact, &[phone.clone()], &[]).await.unwrap();
+    store.save_contact(w.tenant, &contact, from_ref(&phone), &[]).await.unwrap();
     let change = |n: usize| {
         let mut c = contact.clone();
         c.rev = 2;
@@ -119,7 +120,7 @@ pub async fn an_identity_moves(store: &impl Store) {
     let phone = Identity::Phone(PHONE.into());
     let mut from = w.contact(with_phone());
     let mut to = w.contact(Profile::default());
-    store.save_contact(w.tenant, &from, &[phone.clone()], &[]).await.unwrap();
+    store.save_contact(w.tenant, &from, from_ref(&phone), &[]).await.unwrap();
     store.save_contact(w.tenant, &to, &[], &[]).await.unwrap();
     from.rev = 2;
     from.profile.phone = None;

@@ -18,7 +18,7 @@ use domain::contact::Profile;
 use domain::message::Identity;
 use engine::PortError;
 use engine::model::IdempotencyRecord;
-use engine::ports::{Claim, Secrets as _, Store as _};
+use engine::ports::{Claim, EnrollmentFilter, Secrets as _, Store as _};
 use serde_json::json;
 use store::DynamoStore;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -52,6 +52,21 @@ async fn a_claim_leaves_the_index_entries_alone() {
     let (client, store) = with_client().await;
     store.insert_enrollment(w.tenant, &expected).await.unwrap();
     assert_eq!(everything(&client).await.remove(0), claimed);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_index_that_lags_lists_nothing_wrong() {
+    let (client, store) = with_client().await;
+    let mut w = World::new();
+    let e = w.enrollment();
+    store.insert_enrollment(w.tenant, &e).await.unwrap();
+    // The item has moved on, its index entry has not.
+    let mut item = everything(&client).await.remove(0);
+    item.insert("st".into(), AttributeValue::S("paused".into()));
+    client.put_item().table_name(TABLE).set_item(Some(item)).send().await.unwrap();
+    let filter = |coarse| EnrollmentFilter { sequence: Some(e.id.sequence), coarse, contact: None };
+    assert_eq!(store.enrollments(w.tenant, &filter(Some("active")), None, 10).await.unwrap().data, []);
+    assert_eq!(store.enrollments(w.tenant, &filter(None), None, 10).await.unwrap().data.len(), 1);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -134,13 +134,21 @@ pub(crate) async fn due(store: &DynamoStore, shard: u8, until: Timestamp, limit:
         .send()
         .await
         .map_err(|e| port_error("due", &e))?;
-    let entry = |item: &items::Item| {
-        let (tenant, enrollment) = keys::enrollment_of(&Key::of(item)?)?;
-        let wake = Timestamp(key_text(item, GSI2_SK).parse().ok()?);
-        Some(DueEntry { wake, tenant, enrollment })
-    };
     // One entry that cannot be read must not keep the sweep from the others.
+    let entry = |item: &items::Item| {
+        let entry = entry(item);
+        if entry.is_none() {
+            tracing::error!(shard, "an entry of the due index cannot be read");
+        }
+        entry
+    };
     Ok(answer.items.unwrap_or_default().iter().filter_map(entry).collect())
+}
+
+fn entry(item: &items::Item) -> Option<DueEntry> {
+    let (tenant, enrollment) = keys::enrollment_of(&Key::of(item)?)?;
+    let wake = Timestamp(key_text(item, GSI2_SK).parse().ok()?);
+    Some(DueEntry { wake, tenant, enrollment })
 }
 
 /// By contact: a Query of its partition. Otherwise a walk over the lists of the index (one a

@@ -15,10 +15,12 @@ use aws_sdk_dynamodb::types::AttributeValue;
 use common::{SECRET, TABLE};
 use contract::{NOW, World};
 use domain::contact::Profile;
+use domain::enrollment::{Source, SourceType};
+use domain::ids::JobId;
 use domain::message::Identity;
 use engine::PortError;
-use engine::model::IdempotencyRecord;
-use engine::ports::{Claim, EnrollmentFilter, Secrets as _, Store as _};
+use engine::model::{IdempotencyRecord, Job, JobCounts, JobPart, JobWork, RowError};
+use engine::ports::{Claim, EnrollmentFilter, Saved, Secrets as _, Store as _};
 use serde_json::json;
 use store::DynamoStore;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -67,6 +69,37 @@ async fn an_index_that_lags_lists_nothing_wrong() {
     let filter = |coarse| EnrollmentFilter { sequence: Some(e.id.sequence), coarse, contact: None };
     assert_eq!(store.enrollments(w.tenant, &filter(Some("active")), None, 10).await.unwrap().data, []);
     assert_eq!(store.enrollments(w.tenant, &filter(None), None, 10).await.unwrap().data.len(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_job_does_not_grow_with_its_errors() {
+    let (client, store) = with_client().await;
+    let mut w = World::new();
+    let part = JobPart { number: 0, first_row: 0, rows: vec![json!("x"); 1_000], cursor: 0 };
+    let source = Source { type_: SourceType::Bulk, name: None };
+    let work = JobWork::Enroll { sequence: w.enrollment_id().sequence, source, by: "ana".into(), target: None };
+    let job = Job {
+        id: JobId::new(&mut w.ids),
+        tenant: w.tenant,
+        rev: 1,
+        created_at: NOW,
+        work,
+        parts: 1,
+        closed: true,
+        total: 1_000,
+        counts: JobCounts::default(),
+    };
+    store.create_job(&job, std::slice::from_ref(&part)).await.unwrap();
+    let error = |row| RowError { row, field: None, code: "unknown_reference".into(), detail: "no contact".into() };
+    for before in (0..1_000).step_by(50) {
+        let errors = (before..before + 50).map(error).collect();
+        let counted = JobCounts { failed: 50, errors, ..JobCounts::default() };
+        let part = JobPart { cursor: before + 50, ..part.clone() };
+        assert_eq!(store.advance_part(w.tenant, job.id, before, &part, &counted).await, Ok(Saved::Yes));
+    }
+    let kept = everything(&client).await.iter().find_map(|item| item.get("row_errors")?.as_l().ok().map(Vec::len));
+    assert_eq!(kept, Some(100));
+    assert_eq!(store.job(w.tenant, job.id).await.unwrap().unwrap().counts.failed, 1_000);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -182,6 +215,11 @@ async fn dynamodbs_refusals_become_reactions() {
     let store = always(400, conflict).await;
     let error = store.save_contact(w.tenant, &contact, &gained, &[]).await;
     assert_eq!(error, Err(PortError::Throttled("save contact: TransactionConflict".into())));
+
+    let conflict = r#"{"__type":"com.amazonaws.dynamodb.v20120810#TransactionConflictException","message":"secret"}"#;
+    let store = always(400, conflict).await;
+    let error = store.save_contact(w.tenant, &contact, &[], &[]).await;
+    assert_eq!(error, Err(PortError::Throttled("contact: TransactionConflictException".into())));
 
     let cases = [
         (400, "ThrottlingException", PortError::Throttled("account: ThrottlingException".into())),

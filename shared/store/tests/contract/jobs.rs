@@ -130,6 +130,9 @@ pub async fn parts_are_added_over_the_revision_before(store: &impl Store) {
     let closed = Job { rev: 3, closed: true, ..more.clone() };
     assert_eq!(store.add_parts(&closed, &[]).await, Ok(Saved::Yes));
     assert_eq!(store.job(w.tenant, job.id).await, Ok(Some(Job { counts: counted, ..closed.clone() })));
+    let there = store.job(w.tenant, job.id).await.unwrap();
+    let late = Job { total: 99, ..closed.clone() };
+    assert_eq!(store.add_parts(&late, &[]).await, Ok(Saved::No(there)), "overtaken, without a part");
     let ghost = Job { id: JobId::new(&mut w.ids), ..closed };
     assert_eq!(store.add_parts(&ghost, &[]).await, Ok(Saved::No(None)), "nothing rises from the dead");
 }

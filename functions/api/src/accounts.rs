@@ -107,16 +107,14 @@ async fn create<P: Ports>(
     Ok((StatusCode::CREATED, axum::Json(NewAccountView { account, api_key: key.secret })).into_response())
 }
 
-async fn show<P: Ports>(
-    State(engine): State<Arc<Engine<P>>>,
-    By(caller): By,
-) -> Result<axum::Json<Settings>, Problem> {
+async fn show<P: Ports>(State(engine): State<Arc<Engine<P>>>, By(caller): By) -> Result<axum::Json<Settings>, Problem> {
     Ok(axum::Json(engine.account(caller.tenant).await?.settings.clone()))
 }
 
 async fn change<P: Ports>(
     State(engine): State<Arc<Engine<P>>>,
     By(caller): By,
+    NewIds(mut ids): NewIds,
     Json(patch): Json,
 ) -> Result<axum::Json<Settings>, Problem> {
     if !patch.is_object() {
@@ -128,7 +126,7 @@ async fn change<P: Ports>(
     let edit = |stored: &Settings| -> Result<Settings, Invalid> {
         settings_over(stored, patch.clone()).map_err(|_| Refused::Busy.into())
     };
-    let account = engine.edit_settings(caller.tenant, &edit).await?;
+    let account = engine.edit_settings(caller.tenant, &edit, &mut ids).await?;
     Ok(axum::Json(account.settings))
 }
 

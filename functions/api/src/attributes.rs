@@ -5,15 +5,26 @@ use std::sync::Arc;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use domain::account::Role;
-use engine::model::Attribute;
+use domain::content::{self, VariableInfo, VariableType};
+use domain::sequence::TargetKind;
+use engine::model::{Attribute, AttributeType};
 use engine::ports::Store as _;
 use engine::{Engine, Ports};
 use http::StatusCode;
+use serde::Deserialize;
 
 use crate::extract::{Asked, Body, By};
 use crate::problem::Problem;
 use crate::routes::{Route, get, post};
-use crate::wire::{List, ListQuery};
+use crate::wire::{List, ListQuery, MAX_LIMIT};
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct VariablesQuery {
+    target: Option<TargetKind>,
+    limit: Option<u32>,
+    cursor: Option<String>,
+}
 
 pub(crate) fn routes<P: Ports>() -> Vec<Route<P>> {
     vec![
@@ -22,6 +33,10 @@ pub(crate) fn routes<P: Ports>() -> Vec<Route<P>> {
             .says("Declare an attribute")
             .takes::<Attribute>()
             .gives::<Attribute>(201, "declared"),
+        get("/v1/variables", Role::Viewer, variables::<P>)
+            .says("List every name that content may use")
+            .asks("target", "what the sequence is about: contact, conversation, deal, appointment or charge")
+            .lists::<VariableInfo>(),
     ]
 }
 
@@ -45,6 +60,35 @@ async fn create<P: Ports>(
     }
     engine.store.save_attribute(caller.tenant, &attribute).await?;
     Ok((StatusCode::CREATED, axum::Json(attribute)).into_response())
+}
+
+async fn variables<P: Ports>(
+    State(engine): State<Arc<Engine<P>>>,
+    By(caller): By,
+    Asked(query): Asked<VariablesQuery>,
+) -> Result<axum::Json<List<VariableInfo>>, Problem> {
+    let target = query.target.unwrap_or(TargetKind::Contact);
+    let mut all = content::variables(target);
+    for attribute in engine.store.attributes(caller.tenant).await? {
+        let Some(name) = content::attribute_name(target, attribute.of, &attribute.name) else { continue };
+        let (type_, example) = shown(attribute.type_);
+        // A declaration says more of a usual name than we do.
+        all.retain(|v| v.name != name);
+        all.push(VariableInfo { name, type_, example: example.into() });
+    }
+    let query = ListQuery { limit: query.limit.or(Some(MAX_LIMIT)), cursor: query.cursor };
+    Ok(axum::Json(List::cut(all, &query, |v| v.name.clone())?))
+}
+
+fn shown(type_: AttributeType) -> (VariableType, &'static str) {
+    match type_ {
+        AttributeType::Text => (VariableType::Text, "abc"),
+        AttributeType::Number => (VariableType::Number, "129,90"),
+        AttributeType::Date => (VariableType::Date, "2026-12-01"),
+        AttributeType::Datetime => (VariableType::Datetime, "2026-12-01T13:00:00Z"),
+        AttributeType::Boolean => (VariableType::Boolean, "true"),
+        AttributeType::Link => (VariableType::Link, "https://example.com/abc"),
+    }
 }
 
 fn is_name(text: &str) -> bool {

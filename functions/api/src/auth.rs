@@ -11,7 +11,7 @@ use crate::problem::Problem;
 
 /// Whom a route lets in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Access {
+pub(crate) enum Access {
     Public,
     /// The deployment's operator, before there is any account.
     Operator,

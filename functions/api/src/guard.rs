@@ -20,7 +20,7 @@ const MIB: usize = 1024 * 1024;
 
 /// What a route's body may be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Takes {
+pub(crate) enum Takes {
     /// Anything that comes along is ignored.
     Nothing,
     Json,
@@ -59,7 +59,7 @@ impl Takes {
 
 /// What a route asks of a request before its handler runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Policy {
+pub(crate) struct Policy {
     pub access: Access,
     /// 403 `module_disabled` while the account's module is off.
     pub needs_module: bool,
@@ -74,12 +74,7 @@ pub(crate) async fn guard<P: Ports>(
     pass(&engine, policy, request, next).await.unwrap_or_else(IntoResponse::into_response)
 }
 
-async fn pass<P: Ports>(
-    engine: &Engine<P>,
-    policy: Policy,
-    request: Request,
-    next: Next,
-) -> Result<Response, Problem> {
+async fn pass<P: Ports>(engine: &Engine<P>, policy: Policy, request: Request, next: Next) -> Result<Response, Problem> {
     let (mut parts, body) = request.into_parts();
     let caller = admit(engine, policy.access, &parts.headers).await?;
     if let Some(caller) = &caller

@@ -10,7 +10,7 @@ use std::time::Duration;
 use axum::body::{Body, to_bytes};
 use axum::response::{IntoResponse, Response};
 use engine::model::{Caller, IdempotencyRecord};
-use engine::ports::{Begun, Store as _};
+use engine::ports::{Begun, Random as _, Store as _};
 use engine::{Engine, Ports};
 use http::{HeaderMap, HeaderValue, StatusCode, header};
 use sha2::{Digest as _, Sha256};

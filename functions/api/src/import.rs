@@ -7,6 +7,7 @@ use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use domain::account::Role;
 use domain::ids::Ids;
+use engine::contacts::RowRefused;
 use engine::model::{Caller, RowError};
 use engine::{Engine, Ports};
 use futures::future::join_all;
@@ -82,17 +83,18 @@ async fn import_now<P: Ports>(
     for batch in batches(rows) {
         // Each row has ids of its own, by its place: a repeat makes the same.
         let mut seeds: Vec<Ids> = batch.iter().map(|_| Ids::from_seed(ids.bytes())).collect();
-        let work = batch.iter().zip(&mut seeds).map(|((_, row), ids)| {
-            engine.import_row(caller.tenant, country, row, ids)
-        });
+        let work =
+            batch.iter().zip(&mut seeds).map(|((_, row), ids)| engine.import_row(caller.tenant, country, row, ids));
         for ((number, _), done) in batch.iter().zip(join_all(work).await) {
             match done {
                 Ok(true) => report.created += 1,
                 Ok(false) => report.updated += 1,
-                Err(error) => {
+                Err(RowRefused::Row { field, code, detail }) => {
                     report.failed += 1;
-                    report.errors.push(RowError { row: *number, ..error });
+                    report.errors.push(RowError { row: *number, field, code, detail });
                 }
+                // The whole file again: what is done becomes an update.
+                Err(RowRefused::Port(error)) => return Err(error.into()),
             }
         }
     }
@@ -173,7 +175,11 @@ mod tests {
     #[test]
     fn rows_are_objects_of_their_columns() {
         let check = |text: &str, expected: Value| {
-            assert_eq!(serde_json::to_value(read(text.as_bytes()).expect("is fine")).expect("json"), expected, "{text}");
+            assert_eq!(
+                serde_json::to_value(read(text.as_bytes()).expect("is fine")).expect("json"),
+                expected,
+                "{text}"
+            );
         };
         check("email,plan\na@b.co,pro\n", json!([{"email": "a@b.co", "plan": "pro"}]));
         check("\u{feff}email;plan\r\n a@b.co ;\"x;y\"\r\n", json!([{"email": "a@b.co", "plan": "x;y"}]));
@@ -194,15 +200,10 @@ mod tests {
 
     #[test]
     fn rows_about_one_person_keep_their_order() {
-        let row = |email: &str, phone: &str| {
-            json!({"email": email, "phone": phone}).as_object().cloned().expect("an object")
-        };
-        let rows = [
-            row("a@b.co", ""),
-            row("b@b.co", "+55 11 98765-4321"),
-            row("A@b.co", ""),
-            row("c@b.co", "5511987654321"),
-        ];
+        let row =
+            |email: &str, phone: &str| json!({"email": email, "phone": phone}).as_object().cloned().expect("an object");
+        let rows =
+            [row("a@b.co", ""), row("b@b.co", "+55 11 98765-4321"), row("A@b.co", ""), row("c@b.co", "5511987654321")];
         let numbers: Vec<Vec<u32>> = batches(&rows).iter().map(|b| b.iter().map(|(n, _)| *n).collect()).collect();
         assert_eq!(numbers, [vec![1, 2], vec![3, 4]]);
         let many: Vec<_> = (0..40).map(|i| row(&format!("{i}@b.co"), "")).collect();

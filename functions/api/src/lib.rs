@@ -27,6 +27,7 @@ mod sequences;
 mod service;
 mod shape;
 mod suppressions;
+mod view;
 mod wire;
 
 pub use problem::{FieldError, Problem};

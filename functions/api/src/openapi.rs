@@ -35,10 +35,8 @@ impl Shape {
 
     pub(crate) fn list<T: ToSchema>() -> Self {
         let Self { schema, named } = Self::one::<T>();
-        let cursor = ObjectBuilder::new().schema_type(utoipa::openapi::schema::SchemaType::from_iter([
-            Type::String,
-            Type::Null,
-        ]));
+        let cursor = ObjectBuilder::new()
+            .schema_type(utoipa::openapi::schema::SchemaType::from_iter([Type::String, Type::Null]));
         let page = ObjectBuilder::new()
             .property("data", ArrayBuilder::new().items(schema))
             .required("data")
@@ -51,6 +49,10 @@ impl Shape {
         let Self { schema, named } = Self::one::<T>();
         let either = OneOfBuilder::new().item(schema.clone()).item(ArrayBuilder::new().items(schema));
         Self { schema: either.into(), named }
+    }
+
+    pub(crate) fn any() -> Self {
+        Self { schema: ObjectBuilder::new().schema_type(Type::Object).into(), named: Vec::new() }
     }
 
     pub(crate) fn text() -> Self {
@@ -118,7 +120,7 @@ fn operation(spec: &Spec) -> Operation {
         operation = operation.response(status.to_string(), response.build());
     }
     if spec.policy.access != Access::Public {
-        let problem = ContentBuilder::new().schema(Some(Ref::from_schema_name("Problem"))).build();
+        let problem = ContentBuilder::new().schema(Some(Ref::from_schema_name("ProblemDetails"))).build();
         let refused = ResponseBuilder::new().description("a problem").content("application/problem+json", problem);
         operation = operation.response("default", refused.build());
     }

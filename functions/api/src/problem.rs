@@ -53,8 +53,8 @@ impl From<Fault> for FieldError {
 
 /// The body as it is sent.
 #[derive(Debug, Serialize, utoipa::ToSchema)]
-#[schema(as = Problem)]
-pub struct ProblemBody<'a> {
+#[schema(as = ProblemDetails)]
+pub(crate) struct ProblemBody<'a> {
     #[serde(rename = "type")]
     #[schema(example = "urn:ritmo:unknown_field")]
     type_: String,
@@ -131,6 +131,10 @@ impl Problem {
         }
     }
 
+    pub(crate) fn cursor() -> Self {
+        Self::rule("invalid_cursor", "the cursor is none that this list has given")
+    }
+
     pub(crate) fn internal() -> Self {
         Self::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", "something went wrong on our side")
     }
@@ -141,7 +145,7 @@ impl Problem {
 }
 
 /// The status of a rule's code. What is not listed is about the content: 422.
-pub fn status_of(code: &str) -> StatusCode {
+pub(crate) fn status_of(code: &str) -> StatusCode {
     match code {
         "unauthorized" => StatusCode::UNAUTHORIZED,
         "forbidden" | "module_disabled" | "not_owner" | "system_sequence" => StatusCode::FORBIDDEN,
@@ -189,6 +193,7 @@ impl From<PortError> for Problem {
                 tracing::warn!(%error, "a passing fault");
                 Self::again(StatusCode::SERVICE_UNAVAILABLE, "unavailable", "temporarily unavailable", 2)
             }
+            PortError::Poison(what) if what == "cursor" => Self::cursor(),
             PortError::Poison(_) => {
                 tracing::error!(%error, "unreadable data");
                 Self::internal()
@@ -244,6 +249,7 @@ mod tests {
         check(PortError::Throttled("x".into()).into(), 429, "throttled");
         check(PortError::Transient("x".into()).into(), 503, "unavailable");
         check(PortError::Poison("x".into()).into(), 500, "internal");
+        check(PortError::Poison("cursor".into()).into(), 422, "invalid_cursor");
         for (code, status) in [
             ("enrollment_finished", 409),
             ("sequence_in_use", 409),

@@ -131,6 +131,12 @@ impl<P: Ports> Route<P> {
         self
     }
 
+    /// An object that is described elsewhere.
+    pub(crate) fn gives_any(mut self, status: u16, what: &'static str) -> Self {
+        self.spec.answers.push((status, what, Some(Shape::any())));
+        self
+    }
+
     pub(crate) fn lists<T: ToSchema>(mut self) -> Self {
         self.spec.answers.push((200, "a page", Some(Shape::list::<T>())));
         self.asks("limit", "entries a page, 50 unless said otherwise, at most 200")

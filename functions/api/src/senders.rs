@@ -140,12 +140,13 @@ async fn change<P: Ports>(
     State(engine): State<Arc<Engine<P>>>,
     By(caller): By,
     Params(sender): Params<String>,
+    NewIds(mut ids): NewIds,
     Body(body): Body<SenderPatch>,
 ) -> Result<axum::Json<SenderView>, Problem> {
     let change =
         SenderChange { name: body.name, config: body.config, credentials: body.credentials, limits: body.limits };
-    let sender = engine.update_sender(caller.tenant, id(&sender)?, &change).await.map_err(Problem::of_path)?;
-    Ok(axum::Json(sender.into()))
+    let sender = engine.update_sender(caller.tenant, id(&sender)?, &change, &mut ids).await;
+    Ok(axum::Json(sender.map_err(Problem::of_path)?.into()))
 }
 
 async fn remove<P: Ports>(

@@ -9,8 +9,8 @@ use domain::ids::SequenceId;
 use domain::sequence::Sequence;
 use engine::model::{StoredSequence, Version};
 use engine::ports::Store as _;
-use engine::preview::{PreviewRefused, PreviewRequest, PreviewResponse};
-use engine::sequences::{PublishRefused, Running};
+use engine::preview::{PreviewRequest, PreviewResponse};
+use engine::sequences::{Running, SequenceRefused};
 use engine::{Engine, Ports};
 use http::{HeaderValue, StatusCode, header};
 use serde::{Deserialize, Serialize};
@@ -69,7 +69,7 @@ impl Default for PublishBody {
 }
 
 /// What becomes of the people who are running on older versions.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, utoipa::ToSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum RunningBody {
     Pinned,
@@ -139,7 +139,7 @@ async fn create<P: Ports>(
     NewIds(mut ids): NewIds,
     Body(sequence): Body<Sequence>,
 ) -> Result<Response, Problem> {
-    let stored = engine.create_sequence(&caller, sequence, &mut ids).await?;
+    let stored = engine.create_sequence(&caller, sequence, &mut ids).await.map_err(refused)?;
     Ok(answer(StatusCode::CREATED, stored))
 }
 
@@ -176,7 +176,7 @@ async fn replace<P: Ports>(
             stored.ok_or_else(|| Problem::not_found("sequence"))?.revision
         }
     };
-    let stored = engine.update_sequence(&caller, id, revision, body).await.map_err(Problem::of_path)?;
+    let stored = engine.update_sequence(&caller, id, revision, body).await.map_err(refused)?;
     Ok(answer(StatusCode::OK, stored))
 }
 
@@ -197,9 +197,7 @@ async fn validate<P: Ports>(
     let stored = engine.store.sequence(caller.tenant, id(&sequence)?).await?;
     let stored = stored.ok_or_else(|| Problem::not_found("sequence"))?;
     let report = engine.validate_sequence(caller.tenant, &stored.draft).await?;
-    let problems = report.problems.into_iter().map(|p| FieldError::new(p.pointer, p.code, p.detail)).collect();
-    let warnings = report.warnings.into_iter().map(|p| FieldError::new(p.pointer, p.code, p.detail)).collect();
-    Ok(axum::Json(ReportView { problems, warnings }))
+    Ok(axum::Json(ReportView { problems: fields(report.problems), warnings: fields(report.warnings) }))
 }
 
 async fn publish<P: Ports>(
@@ -212,14 +210,8 @@ async fn publish<P: Ports>(
         let detail = "running enrollments cannot be migrated yet: publish as `pinned`";
         return Err(Problem::field("/running", "not_supported", detail));
     }
-    let published = engine.publish(&caller, id(&sequence)?, Running::Pinned).await.map_err(|refused| match refused {
-        PublishRefused::Problems(problems) => {
-            Problem::invalid(problems.into_iter().map(|p| FieldError::new(p.pointer, p.code, p.detail)).collect())
-        }
-        PublishRefused::Refused(refused) => Problem::of_path(refused),
-    })?;
-    let warnings = published.warnings.into_iter().map(|p| FieldError::new(p.pointer, p.code, p.detail)).collect();
-    Ok(axum::Json(PublishedView { version: published.version, warnings }))
+    let published = engine.publish(&caller, id(&sequence)?, Running::Pinned).await.map_err(refused)?;
+    Ok(axum::Json(PublishedView { version: published.version, warnings: fields(published.warnings) }))
 }
 
 async fn versions<P: Ports>(
@@ -255,7 +247,7 @@ async fn duplicate<P: Ports>(
 ) -> Result<Response, Problem> {
     let source = id(&sequence)?;
     let copy = engine.clone_sequence(&caller, source, body.name, body.description, &mut ids).await;
-    Ok(answer(StatusCode::CREATED, copy.map_err(Problem::of_path)?))
+    Ok(answer(StatusCode::CREATED, copy.map_err(refused)?))
 }
 
 async fn archive<P: Ports>(
@@ -281,13 +273,19 @@ async fn preview<P: Ports>(
     By(caller): By,
     Body(request): Body<PreviewRequest>,
 ) -> Result<axum::Json<PreviewResponse>, Problem> {
-    let shown = engine.preview(caller.tenant, request).await.map_err(|refused| match refused {
-        PreviewRefused::Problems(problems) => {
-            Problem::invalid(problems.into_iter().map(|p| FieldError::new(p.pointer, p.code, p.detail)).collect())
-        }
-        PreviewRefused::Refused(refused) => refused.into(),
-    })?;
+    let shown = engine.preview(caller.tenant, request).await.map_err(refused)?;
     Ok(axum::Json(shown))
+}
+
+fn fields(problems: Vec<domain::publish::Problem>) -> Vec<FieldError> {
+    problems.into_iter().map(|p| FieldError::new(p.pointer, p.code, p.detail)).collect()
+}
+
+fn refused(refused: SequenceRefused) -> Problem {
+    match refused {
+        SequenceRefused::Problems(problems) => Problem::invalid(fields(problems)),
+        SequenceRefused::Refused(refused) => refused.into(),
+    }
 }
 
 /// A draft with its revision as `ETag`, so that `If-Match` can be taken from there.

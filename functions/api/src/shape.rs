@@ -37,14 +37,19 @@ pub(crate) fn collect<T: DeserializeOwned>(mut value: Value) -> (Option<T>, Vec<
             Ok(read) => return (Some(read), errors),
             Err(error) => error,
         };
-        let found = field_error(error.path(), &error.inner().to_string());
-        // Taking a wrong part out made it missing: it is named already.
-        if errors.iter().any(|e| e.pointer == found.pointer) {
-            return (None, errors);
+        let message = error.inner().to_string();
+        let mut found = field_error(error.path(), &message);
+        // A map with keys of a type of its own does not say which entry it was.
+        if matches!(error.path().iter().last(), Some(Segment::Unknown)) {
+            found.pointer = entry_of::<T>(&value, found.pointer, &message);
         }
-        let removable = found.code != "required" && remove(&mut value, &found.pointer);
-        errors.push(found);
-        if !removable || errors.len() == MAX_ERRORS {
+        let at = found.pointer.clone();
+        // A part that was taken out may be missed: it is named already.
+        let inside = format!("{at}/");
+        if !errors.iter().any(|e| e.pointer == at || e.pointer.starts_with(&inside)) {
+            errors.push(found);
+        }
+        if errors.len() == MAX_ERRORS || !take_out(&mut value, &at) {
             return (None, errors);
         }
     }
@@ -97,14 +102,31 @@ fn push(pointer: &mut String, key: &str) {
     pointer.push_str(&escape(key));
 }
 
-/// Takes a field out of its object. Elements of lists stay: taking one out renumbers the others.
-fn remove(value: &mut Value, pointer: &str) -> bool {
-    let Some((parent, key)) = pointer.rsplit_once('/') else { return false };
-    let key = key.replace("~1", "/").replace("~0", "~");
-    match value.pointer_mut(parent) {
-        Some(Value::Object(object)) => object.remove(&key).is_some(),
-        _ => false,
+/// The entry without which the error is another one, or the map where none is to blame.
+fn entry_of<T: DeserializeOwned>(value: &Value, map: String, message: &str) -> String {
+    let keys = value.pointer(&map).and_then(Value::as_object).map(|object| object.keys().cloned().collect());
+    let keys: Vec<String> = keys.unwrap_or_default();
+    let to_blame = keys.into_iter().take(MAX_ERRORS).map(|key| format!("{map}/{}", escape(&key))).find(|pointer| {
+        let mut without = value.clone();
+        take_out(&mut without, pointer) && T::deserialize(&without).err().is_none_or(|e| e.to_string() != message)
+    });
+    to_blame.unwrap_or(map)
+}
+
+/// Takes a wrong part out: the field itself, or the nearest one around it that stands in an object.
+/// Elements of lists stay, because taking one out renumbers the others. `false` when nothing is left.
+fn take_out(value: &mut Value, pointer: &str) -> bool {
+    let mut pointer = pointer;
+    while let Some((parent, key)) = pointer.rsplit_once('/') {
+        let key = key.replace("~1", "/").replace("~0", "~");
+        if let Some(Value::Object(object)) = value.pointer_mut(parent)
+            && object.remove(&key).is_some()
+        {
+            return true;
+        }
+        pointer = parent;
     }
+    false
 }
 
 /// RFC 7396: the patch's fields over the document's, null removes one.
@@ -157,7 +179,7 @@ mod tests {
             let parent = wrong.pointer_mut(parent).expect("the parent is there");
             match parent {
                 Value::Array(list) => list[key.parse::<usize>().expect("an index")] = value,
-                other => other[key] = value,
+                other => other[key.replace("~1", "/")] = value,
             }
             assert_eq!(errors_of::<Sequence>(wrong), [(expected.to_owned(), code.to_owned())], "{pointer}");
         };
@@ -175,8 +197,12 @@ mod tests {
         check("/steps/1", json!("x"), "/steps/1", "invalid_type");
         check("/steps", json!({}), "/steps", "invalid_type");
         check("/exit", json!({"goals": [{"where": []}]}), "/exit/goals/0/event", "required");
-        check("/steps/0/fallback_template", json!({"name": "t", "language": "pt_BR", "body": 5}),
-            "/steps/0/fallback_template/body", "invalid_value");
+        check(
+            "/steps/0/fallback_template",
+            json!({"name": "t", "language": "pt_BR", "body": 5}),
+            "/steps/0/fallback_template/body",
+            "invalid_value",
+        );
     }
 
     #[test]
@@ -198,10 +224,17 @@ mod tests {
     fn several_errors_are_found_at_once() {
         let found = errors_of::<Settings>(json!({
             "enabled": "yes", "colour": 1, "business_days": ["mon", "funday"], "ai": {"provider": "magic"},
-            "default_senders": {"whatsapp": "snd_1"}
+            "default_senders": {"whatsapp": "snd_1", "fax": "snd_2"}
         }));
         let pointers: Vec<_> = found.iter().map(|(p, _)| p.as_str()).collect();
-        for expected in ["/enabled", "/colour", "/ai/provider", "/default_senders/whatsapp", "/business_days/1"] {
+        for expected in [
+            "/enabled",
+            "/colour",
+            "/ai/provider",
+            "/default_senders/whatsapp",
+            "/default_senders/fax",
+            "/business_days/1",
+        ] {
             assert!(pointers.contains(&expected), "{expected} in {pointers:?}");
         }
     }

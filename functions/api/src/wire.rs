@@ -60,7 +60,7 @@ pub(crate) const MAX_LIMIT: u32 = 200;
 /// The page size: 50 unless said otherwise; more than 200 gives 200 and a cursor.
 pub(crate) fn limit(asked: Option<u32>) -> Result<u32, Problem> {
     match asked {
-        Some(0) => Err(Problem::field("/limit", "out_of_range", "must be at least 1")),
+        Some(0) => Err(Problem::rule("invalid_parameter", "query: limit must be at least 1")),
         Some(n) => Ok(n.min(MAX_LIMIT)),
         None => Ok(DEFAULT_LIMIT),
     }
@@ -91,7 +91,7 @@ impl<T> List<T> {
         all.sort_by_cached_key(&key);
         if let Some(cursor) = given(&query.cursor) {
             let after = B64.decode(cursor).ok().and_then(|raw| String::from_utf8(raw).ok());
-            let after = after.ok_or_else(|| Problem::field("/cursor", "invalid_value", "is not one of our cursors"))?;
+            let after = after.ok_or_else(Problem::cursor)?;
             all.retain(|entry| key(entry) > after);
         }
         let more = all.len() > limit;

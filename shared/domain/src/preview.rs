@@ -110,6 +110,7 @@ fn begin(context: &Context<'_>, start: &Start) -> Enrollment {
     let fitting = start.target.clone().filter(|t| t.kind == kind || !kind.is_object());
     let nameless = || kind.is_object().then(|| TargetRef { kind, id: String::new() });
     let wish = Wish {
+        id: 0,
         sequence: start.sequence,
         version: 1,
         conversation: None,

@@ -3,23 +3,20 @@
 //! If it dies:
 //! - `create_account` after the account: the repeat (same seed) finds its own account and writes the
 //!   same key again. Without a repeat, an account nobody has a key of.
-//! - `edit_settings` after the write: the settings hold; what was parked only because the module was
-//!   off is resumed by the next edit that leaves it on, since resuming looks at what is parked, not
-//!   at what changed.
+//! - `edit_settings` after the write: the settings hold, but what was parked while the module was off
+//!   stays so. The repeat changes nothing and therefore releases it again.
 //! - `create_key` after the write: the repeat makes the same secret and writes the same key.
 
 use domain::account::{Account, ApiKey, Role, Settings, User};
-use domain::enrollment::control::ResumeMode;
-use domain::enrollment::{ParkReason, State};
-use domain::ids::{ApiKeyId, EnrollmentId, Ids, TenantId};
+use domain::enrollment::ParkReason;
+use domain::ids::{ApiKeyId, Ids, TenantId};
 use domain::time::{AllowedHours, ClockTime, Zone, country_supported};
 
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD as B64};
 use sha2::{Digest as _, Sha256};
 
-use crate::control::Action;
 use crate::model::Caller;
-use crate::ports::{EnrollmentFilter, Inserted, PortResult, Ports, Saved, Store as _};
+use crate::ports::{Inserted, PortResult, Ports, Saved, Store as _};
 use crate::{Engine, MAX_RACES, PortError, Refused};
 
 /// What is wrong with one field of a request.
@@ -110,6 +107,7 @@ impl<P: Ports> Engine<P> {
         &self,
         tenant: TenantId,
         edit: &(impl Fn(&Settings) -> Result<Settings, Invalid> + Sync),
+        ids: &mut Ids,
     ) -> Result<Account, Invalid> {
         let mut account = self.stored_account(tenant).await?;
         for _ in 0..MAX_RACES {
@@ -117,12 +115,14 @@ impl<P: Ports> Engine<P> {
             let mut faults = check_settings(&settings);
             faults.extend(self.check_references(tenant, &account.settings, &settings).await?);
             all_right(faults)?;
+            // A repeat of the edit that switched it on looks like no change at all.
+            let switched_on = settings.enabled && (!account.settings.enabled || settings == account.settings);
             let next = Account { rev: account.rev + 1, settings, ..account.clone() };
             match self.store.save_account(&next).await? {
                 Saved::Yes => {
                     self.forget(tenant);
-                    if next.settings.enabled {
-                        self.resume_parked(tenant, &[ParkReason::ModuleDisabled]).await?;
+                    if switched_on {
+                        self.release(tenant, ParkReason::ModuleDisabled, ids).await?;
                     }
                     return Ok(next);
                 }
@@ -157,44 +157,6 @@ impl<P: Ports> Engine<P> {
         match self.store.delete_key(tenant, id).await? {
             true => Ok(()),
             false => Err(Refused::Unknown { what: "API key", pointer: "" }),
-        }
-    }
-
-    /// Resumes what is parked for one of these reasons, after the reason is gone. What is still
-    /// held back for another (a second suspended sender) parks again when it is planned.
-    pub(crate) async fn resume_parked(&self, tenant: TenantId, reasons: &[ParkReason]) -> Result<(), Refused> {
-        for sequence in self.store.sequences(tenant).await?.iter().filter(|s| s.published > 0) {
-            let filter =
-                EnrollmentFilter { sequence: Some(sequence.id), coarse: Some("parked"), ..EnrollmentFilter::default() };
-            // The list is read to its end first: resuming moves entries out of it.
-            for id in self.listed(tenant, &filter, reasons).await? {
-                match self.control(tenant, id, &Action::Resume(ResumeMode::KeepSchedule)).await {
-                    // Finished or gone in between is as good.
-                    Ok(_) | Err(Refused::Rule { .. } | Refused::Unknown { .. }) => {}
-                    Err(refused) => return Err(refused),
-                }
-            }
-        }
-        Ok(())
-    }
-
-    async fn listed(
-        &self,
-        tenant: TenantId,
-        filter: &EnrollmentFilter,
-        reasons: &[ParkReason],
-    ) -> PortResult<Vec<EnrollmentId>> {
-        const PAGE: u32 = 200;
-        let mut found = Vec::new();
-        let mut cursor: Option<String> = None;
-        loop {
-            let page = self.store.enrollments(tenant, filter, cursor.as_deref(), PAGE).await?;
-            let parked = |state| matches!(state, State::Parked(reason) if reasons.contains(&reason));
-            found.extend(page.data.iter().filter(|e| parked(e.state)).map(|e| e.id));
-            cursor = page.next_cursor;
-            if cursor.is_none() {
-                return Ok(found);
-            }
         }
     }
 

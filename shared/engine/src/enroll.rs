@@ -48,6 +48,7 @@ impl<P: Ports> Engine<P> {
         let version = self.published(tenant, request.sequence).await?;
         let settings = &self.account(tenant).await?.settings;
         let wish = Wish {
+            id: u64::from_be_bytes(self.ids().bytes()),
             sequence: request.sequence,
             version: version.number,
             conversation: request.conversation.clone(),

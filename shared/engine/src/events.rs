@@ -181,13 +181,15 @@ impl<P: Ports> Engine<P> {
             let before = contact.suppressed.clone();
             contact.suppressed.extend(addresses.iter().map(|(c, _)| *c).collect::<BTreeSet<_>>());
             contact.suppressed.extend(channel);
-            if contact.suppressed == before {
-                return Ok(());
+            if contact.suppressed != before {
+                contact.rev += 1;
+                if self.store.save_contact(tenant, &contact, &[], &[]).await? != ContactSaved::Yes {
+                    continue;
+                }
             }
-            contact.rev += 1;
-            if self.store.save_contact(tenant, &contact, &[], &[]).await? == ContactSaved::Yes {
-                return Ok(());
-            }
+            // Runs that the opt-out does not end (they began after it happened) may have a send
+            // planned on the contact as it was.
+            return self.replan(tenant, id).await;
         }
         Err(Refused::Busy)
     }

@@ -31,16 +31,16 @@ enum RowDone {
 }
 
 impl<P: Ports> Engine<P> {
-    /// `POST /v1/enrollments/bulk`: a job over these contacts.
+    /// `POST /v1/enrollments/bulk`: a job over these contacts' ids, a row each.
     pub async fn enroll_many(
         &self,
         caller: &Caller,
         sequence: SequenceId,
-        contacts: Vec<ContactId>,
+        contacts: Vec<String>,
         source: Source,
         ids: &mut Ids,
     ) -> Result<Job, Refused> {
-        let rows: Vec<Value> = contacts.iter().map(|c| Value::String(c.to_string())).collect();
+        let rows: Vec<Value> = contacts.into_iter().map(Value::String).collect();
         let work = JobWork::Enroll { sequence, source, by: caller.owner.clone(), target: None };
         self.start(caller.tenant, work, rows, true, ids).await
     }

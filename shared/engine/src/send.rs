@@ -11,7 +11,7 @@
 
 use domain::account::Settings;
 use domain::enrollment::settle::settle;
-use domain::enrollment::{Enrollment, ParkReason, PlannedSend, Planning};
+use domain::enrollment::{Enrollment, Lease, ParkReason, PlannedSend, Planning};
 use domain::ids::{SenderId, TenantId};
 use domain::message::{Outbound, Reaction, Refusal, SendOutcome};
 use domain::sender::{Sender, Suspension};
@@ -22,6 +22,10 @@ use crate::model::{Direction, StoredMessage, Version};
 use crate::ports::{Channels as _, Claim, PortResult, Saved, Store as _, Timers as _};
 use crate::queue::StepDue;
 use crate::{Engine, MAX_RACES, PortError, Ports};
+
+/// Left without an answer so often, a claim is given up: if it was written, its lease lapses and the
+/// step counts as sent.
+const CLAIM_TRIES: usize = 3;
 
 impl<P: Ports> Engine<P> {
     /// Claims the step, calls the provider once, and settles what came of it. An error means that
@@ -44,8 +48,7 @@ impl<P: Ports> Engine<P> {
         }
         let token = self.ids().bytes::<12>();
         let lease = planned.lease(hex(&token), now, self.config.lease_seconds);
-        let claim = self.store.claim(tenant, planned.enrollment, planned.generation, planned.step, &lease).await;
-        match claim? {
+        match self.claim(planned, &lease).await? {
             Claim::Claimed(claimed) => {
                 let outcome = self.call(planned, sender, &credentials, lease.expires_at).await;
                 self.settle(tenant, *claimed, &lease.token, &outcome, sender, planned, &version, &account.settings)
@@ -55,6 +58,19 @@ impl<P: Ports> Engine<P> {
             Claim::Refused(Some(standing)) => self.arm(tenant, &standing).await,
             Claim::Refused(None) => Ok(()),
         }
+    }
+
+    /// A claim without an answer may have been written, and then nobody else can send this step: the
+    /// same lease is asked for again, which finds its own token.
+    async fn claim(&self, planned: &PlannedSend, lease: &Lease) -> PortResult<Claim> {
+        let PlannedSend { tenant, enrollment, generation, step, .. } = *planned;
+        for _ in 1..CLAIM_TRIES {
+            match self.store.claim(tenant, enrollment, generation, step, lease).await {
+                Err(PortError::Throttled(_) | PortError::Transient(_)) => {}
+                answer => return answer,
+            }
+        }
+        self.store.claim(tenant, enrollment, generation, step, lease).await
     }
 
     /// Back to the step function, under the same generation.

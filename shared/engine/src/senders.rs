@@ -70,7 +70,7 @@ impl<P: Ports> Engine<P> {
             _ => sender,
         };
         self.forget(tenant);
-        self.resume_parked(tenant, &[ParkReason::SenderMissing]).await?;
+        self.release(tenant, ParkReason::SenderMissing, ids).await?;
         Ok(saved)
     }
 
@@ -88,6 +88,7 @@ impl<P: Ports> Engine<P> {
         tenant: TenantId,
         id: SenderId,
         change: &SenderChange,
+        ids: &mut Ids,
     ) -> Result<Sender, Invalid> {
         let mut faults = Vec::new();
         if let Some(name) = &change.name {
@@ -121,8 +122,8 @@ impl<P: Ports> Engine<P> {
             })
             .await?;
         if fixed {
-            // Also after a try that died here: it looks at what is parked.
-            self.resume_parked(tenant, &[ParkReason::SenderSuspended, ParkReason::SenderMissing]).await?;
+            // Also when an earlier try died here: what is parked counts, not what changed.
+            self.release(tenant, ParkReason::SenderSuspended, ids).await?;
         }
         Ok(saved)
     }

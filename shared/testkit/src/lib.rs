@@ -9,4 +9,6 @@
 //! would agree with its mistakes.
 
 pub mod local;
+pub mod memory;
+pub mod sim;
 pub mod whatsapp;

@@ -45,11 +45,14 @@ impl Enrollment {
     }
 
     pub fn paused(&self, now: Timestamp) -> Option<Self> {
-        if self.state.is_finished() || self.is_paused() {
-            return None;
-        }
         if self.state == State::Sending {
-            return self.intend(Intent::Pause);
+            // A send-now that was asked for after a pause ends it, unless the send is accepted: only
+            // the last word counts.
+            let last = self.intents.iter().rev().find(|i| **i != Intent::Skip);
+            return if last == Some(&Intent::Pause) { None } else { self.intend(Intent::Pause) };
+        }
+        if self.state.is_finished() || self.state == State::Paused {
+            return None;
         }
         let mut next = self.changed();
         next.pause_now(now);
@@ -168,7 +171,8 @@ impl Enrollment {
         })
     }
 
-    pub(crate) fn apply_intents(&mut self, planning: &Planning<'_>, accepted: bool, now: Timestamp) {
+    /// `in_flight`: the step whose send has just been settled.
+    pub(crate) fn apply_intents(&mut self, in_flight: u32, planning: &Planning<'_>, now: Timestamp) {
         for intent in std::mem::take(&mut self.body.intents) {
             if self.state.is_finished() {
                 return;
@@ -181,9 +185,9 @@ impl Enrollment {
                 Intent::ResumeRestartWait if self.state == State::Paused => {
                     self.resume_now(ResumeMode::RestartWait, planning, now);
                 }
-                // Asked of the step in flight: moot once that was accepted.
-                Intent::Skip if !accepted => self.skip_now(planning, now),
-                Intent::SendNow if !accepted => self.due_now(now),
+                // Asked of the step in flight: moot once that is done with, sent or failed for good.
+                Intent::Skip if self.step == in_flight => self.skip_now(planning, now),
+                Intent::SendNow if self.step == in_flight => self.due_now(now),
                 _ => {}
             }
         }
@@ -215,8 +219,9 @@ impl Enrollment {
             self.pass_over(&step.key, StepStatus::Skipped, StepReason::SkippedByUser, now);
         }
         self.schedule(planning, now);
-        // Skipping a step of a paused run leaves it paused, before the next step.
-        if paused && self.state == State::Waiting {
+        // Skipping a step of a paused run leaves it paused, before the next step: also where that one
+        // would be held for another reason, which the resume finds.
+        if paused && !self.state.is_finished() {
             self.state = State::Paused;
             self.wake = None;
         }

@@ -12,6 +12,8 @@ use crate::time::Timestamp;
 /// A wish to enroll.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Wish {
+    /// Random, one for each wish: two wishes of one second are told apart by it.
+    pub id: u64,
     pub sequence: SequenceId,
     pub version: u32,
     pub conversation: Option<String>,
@@ -97,7 +99,7 @@ impl Wish {
                 version: self.version,
                 previous: self.start_at.map_or(now, |s| s.max(now)),
                 since: self.since,
-                entered: Entered { at: now, by: self.by.clone(), source: self.source.clone() },
+                entered: Entered { id: self.id, at: now, by: self.by.clone(), source: self.source.clone() },
                 trigger: self.trigger.clone(),
                 marks_seen: Vec::new(),
                 conversation: self.conversation.clone(),

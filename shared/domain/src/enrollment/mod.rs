@@ -29,6 +29,9 @@ pub use types::{
 
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
+mod found;
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
 mod laws;
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]

@@ -78,6 +78,10 @@ pub fn plan(e: &Enrollment, generation: u32, context: &Context<'_>, now: Timesta
     let Some(step) = planning.step(e.step) else {
         return change(e, |next| next.schedule(&planning, now));
     };
+    // A step that was opened again, and whose first message has arrived after all.
+    if e.has_possibly_sent(&step.key) {
+        return change(e, |next| next.schedule(&planning, now));
+    }
     match when(e, step, &planning, now) {
         When::Now => {}
         When::At(at, caught_up) => {

@@ -71,6 +71,11 @@ impl Enrollment {
         &mut self.body.records[at]
     }
 
+    /// Whether a step is never sent again.
+    pub(crate) fn has_possibly_sent(&self, key: &str) -> bool {
+        self.body.records.iter().any(|r| r.key == key && r.possibly_sent())
+    }
+
     pub(crate) fn happened(&mut self, at: Timestamp, code: HappeningCode, detail: Option<String>) {
         /// Enough for people; the latest matter most.
         const KEPT: usize = 12;
@@ -95,7 +100,7 @@ impl Enrollment {
             let Some(step) = planning.step(self.step) else {
                 return self.end(Outcome::Completed, None, now);
             };
-            if self.body.records.iter().any(|r| r.key == step.key && r.possibly_sent()) {
+            if self.has_possibly_sent(&step.key) {
                 self.advance(self.previous);
                 continue;
             }
@@ -132,9 +137,12 @@ impl Enrollment {
     /// The step is decided without having gone out; the next one's wait counts from here.
     pub(crate) fn pass_over(&mut self, key: &str, status: StepStatus, reason: StepReason, now: Timestamp) {
         let record = self.record(key);
-        record.status = status;
-        record.reason = Some(reason);
-        record.decided_at = Some(now);
+        // What has reached the person stays so, whatever became of another attempt at it.
+        if !record.possibly_sent() {
+            record.status = status;
+            record.reason = Some(reason);
+            record.decided_at = Some(now);
+        }
         self.advance(now);
     }
 

@@ -157,7 +157,8 @@ impl Enrollment {
         if let Some(step) = planning.step(self.step) {
             let record = self.record(&step.key);
             record.attempt(&lease, result, provider_message_id);
-            record.status = StepStatus::Sent;
+            // An earlier attempt may have been reported as delivered meanwhile.
+            record.status = record.status.max(StepStatus::Sent);
             record.reason = None;
             record.sent_at = Some(sent_at);
         }
@@ -165,9 +166,10 @@ impl Enrollment {
             self.wake = None;
             return;
         }
+        let in_flight = self.step;
         self.advance(sent_at);
         self.schedule(planning, now);
-        self.apply_intents(planning, true, now);
+        self.apply_intents(in_flight, planning, now);
     }
 
     /// Accepted, then reported as failed before it was settled.
@@ -189,7 +191,17 @@ impl Enrollment {
 
     /// Known not to have reached the person: again later, by template, parked, or failed.
     fn decide_refused(&mut self, refusal: &Refusal, form: MessageForm, planning: &Planning<'_>, now: Timestamp) {
-        let Some(step) = planning.step(self.step) else { return };
+        let in_flight = self.step;
+        let Some(step) = planning.step(in_flight) else { return };
+        if self.has_possibly_sent(&step.key) {
+            // An earlier attempt has reached the person after all: there is nothing left to try.
+            if self.state.is_finished() {
+                self.wake = None;
+                return;
+            }
+            self.schedule(planning, now);
+            return self.apply_intents(in_flight, planning, now);
+        }
         if self.state.is_finished() {
             let record = self.record(&step.key);
             record.status = StepStatus::Failed;
@@ -227,7 +239,7 @@ impl Enrollment {
                 self.fail(&step.key, step.on_failure, reason(refusal.reaction, form), planning, now);
             }
         }
-        self.apply_intents(planning, false, now);
+        self.apply_intents(in_flight, planning, now);
     }
 
     fn again_at(&mut self, at: Timestamp, now: Timestamp, code: &str) {

@@ -47,7 +47,11 @@ pub fn status(
         })?;
     let changed = match update.status {
         DeliveryStatus::Failed => next.failed_later(at, found, update, planning, now),
-        reached => next.body.records[at].reach(found, reached, update),
+        reached => {
+            let changed = next.body.records[at].reach(found, reached, update);
+            next.close_again(at, planning, now);
+            changed
+        }
     };
     changed.then(|| {
         next.rev += 1;
@@ -80,6 +84,17 @@ impl super::types::StepRecord {
 }
 
 impl Enrollment {
+    /// A step that was opened again has reached the person by its first message: what is planned of
+    /// it must not be sent any more.
+    fn close_again(&mut self, record: usize, planning: &Planning<'_>, now: Timestamp) {
+        let record = &self.body.records[record];
+        let current = planning.step(self.step).is_some_and(|s| s.key == record.key);
+        if self.state == State::Waiting && current && record.possibly_sent() {
+            self.schedule(planning, now);
+            self.next_generation();
+        }
+    }
+
     /// `failed` after acceptance.
     fn failed_later(
         &mut self,
@@ -143,6 +158,8 @@ impl Enrollment {
         record.decided_at = None;
         self.step = index as u32;
         self.caught_up = true;
+        // Its wait is over: it would count again from the send that failed.
+        self.send_now = true;
         self.due = Some(now);
         if self.state == State::Waiting {
             self.wake = Some(now);

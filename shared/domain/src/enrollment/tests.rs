@@ -80,6 +80,7 @@ impl World {
 
     pub(super) fn wish(&self) -> Wish {
         Wish {
+            id: 1,
             sequence: SequenceId::new(&mut Ids::from_seed([2; 32])),
             version: 1,
             conversation: None,

@@ -151,6 +151,9 @@ pub enum Outcome {
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Entered {
+    /// Random: whoever finds it in the stored enrollment knows that it wrote it.
+    #[serde(rename = "i")]
+    pub id: u64,
     #[serde(rename = "a")]
     pub at: Timestamp,
     /// Who: a key's user or id, or the trigger.

@@ -85,9 +85,12 @@ impl Enrollment {
             step: None,
             detail: format!("enrolled on version {} ({})", self.version, source_name(self)),
         }];
+        // A step is planned when the one before it is decided.
+        let mut decided = self.entered.at;
         for (index, step) in sequence.steps.iter().enumerate() {
             if let Some(record) = self.records.iter().find(|r| r.key == step.key) {
-                record.tell(index as u32, &mut all);
+                record.tell(index as u32, decided, &mut all);
+                decided = record.sent_at.or(record.decided_at).unwrap_or(decided);
             }
         }
         for h in &self.happenings {
@@ -114,19 +117,20 @@ impl Enrollment {
 }
 
 impl StepRecord {
-    fn tell(&self, index: u32, all: &mut Vec<Entry>) {
+    fn tell(&self, index: u32, decided: Timestamp, all: &mut Vec<Entry>) {
         let mut add = |at: Option<Timestamp>, code, detail: String| {
             if let Some(at) = at {
                 all.push(Entry { at, code, step: Some(index), detail });
             }
         };
-        if let Some(planned) = self.planned_at
-            && !self.adjustments.is_empty()
-        {
-            let why: Vec<String> =
-                self.adjustments.iter().map(|a| format!("{} ({} → {})", adjustment(a.code), a.from, a.to)).collect();
-            let known = self.sent_at.or(self.decided_at).map_or(planned, |t| t.min(planned));
-            add(Some(known), "planned", format!("planned for {planned}, moved: {}", why.join(", ")));
+        if let Some(planned) = self.planned_at.filter(|at| *at > decided) {
+            let mut moved: Vec<&str> = self.adjustments.iter().map(|a| adjustment(a.code)).collect();
+            moved.dedup();
+            let why = match self.adjustments.first() {
+                Some(first) => format!(" (moved from {}: {})", first.from, moved.join(", ")),
+                None => String::new(),
+            };
+            add(Some(decided), "planned", format!("planned for {planned}{why}"));
         }
         for attempt in &self.attempts {
             if let AttemptResult::Refused(code) | AttemptResult::Failed(code) = &attempt.result {

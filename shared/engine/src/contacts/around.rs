@@ -1,8 +1,8 @@
 //! What a contact has around them: conversations of the helpdesk, and deals, appointments, charges.
 //!
 //! If it dies:
-//! - `put_target` after the write, before the runs parked for a missing date are resumed: the repeat
-//!   resumes them, since it looks at what is parked and not at what changed.
+//! - `put_target` after the write, before the runs that wait for its dates are planned again: the
+//!   repeat plans them, since it does so whether or not anything changed.
 //! - `put_conversation` with a resolution: the conversation is written first as it stood, then the
 //!   signal ends its runs, then the status is written. Wherever it dies, the repeat finds the status
 //!   not yet resolved and signals again; ending what has ended changes nothing.
@@ -11,8 +11,6 @@ use std::collections::BTreeMap;
 
 use domain::account::User;
 use domain::contact::{Conversation, ConversationStatus, Target, TargetRef};
-use domain::enrollment::control::ResumeMode;
-use domain::enrollment::{ParkReason, State};
 use domain::ids::{ContactId, Ids, SenderId, TenantId};
 use domain::message::Channel;
 use domain::signal::{CONVERSATION_RESOLVED, Marks, Signal};
@@ -22,7 +20,6 @@ use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD as B64};
 
 use super::{NO_CONTACT, check_attributes};
 use crate::accounts::{Fault, Invalid, MAX_TEXT, all_right, check_length, check_user};
-use crate::control::Action;
 use crate::ports::{Ports, Saved, Store as _};
 use crate::{Engine, MAX_RACES, Refused};
 
@@ -66,7 +63,7 @@ pub struct ConversationChange {
 }
 
 impl<P: Ports> Engine<P> {
-    /// Writes a target and resumes the runs about it that were parked for want of its date.
+    /// Writes a target and plans the runs about it again: they may wait for its dates.
     pub async fn put_target(
         &self,
         tenant: TenantId,
@@ -97,14 +94,7 @@ impl<P: Ports> Engine<P> {
                     continue;
                 }
             }
-            for run in &person.enrollments {
-                if run.target.as_ref() == Some(target) && run.state == State::Parked(ParkReason::TargetDateMissing) {
-                    match self.control(tenant, run.id, &Action::Resume(ResumeMode::KeepSchedule)).await {
-                        Ok(_) | Err(Refused::Rule { .. } | Refused::Unknown { .. }) => {}
-                        Err(refused) => return Err(refused.into()),
-                    }
-                }
-            }
+            self.target_changed(tenant, contact, target).await?;
             return Ok(after);
         }
         Err(Refused::Busy.into())

@@ -7,7 +7,6 @@
 //! - `unsuppress` after the contact: the list still holds the address, so the repeat finds it.
 
 use domain::contact::Contact;
-use domain::enrollment::Enrollment;
 use domain::ids::{ContactId, TenantId};
 use domain::message::{Channel, Identity};
 
@@ -16,9 +15,8 @@ use sha2::{Digest as _, Sha256};
 
 use super::addresses;
 use crate::model::Suppression;
-use crate::ports::{PortResult, Ports, Saved, Store as _, Timers as _};
-use crate::queue::StepDue;
-use crate::{Engine, MAX_RACES, Refused};
+use crate::ports::{PortResult, Ports, Store as _};
+use crate::{Engine, Refused};
 
 /// Where an address gets nothing more.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -109,32 +107,13 @@ impl<P: Ports> Engine<P> {
     }
 
     /// Makes what is planned for a contact's runs stale and arms them again.
-    async fn replan(&self, tenant: TenantId, contact: ContactId) -> Result<(), Refused> {
+    pub(crate) async fn replan(&self, tenant: TenantId, contact: ContactId) -> Result<(), Refused> {
         let Some(person) = self.store.person(tenant, contact).await? else { return Ok(()) };
         for run in person.enrollments {
-            self.replan_run(tenant, run).await?;
+            // A send in flight is under way, and its next step is planned with the mark in sight.
+            self.update(tenant, run, |e| e.replanned(self.now())).await?;
         }
         Ok(())
-    }
-
-    async fn replan_run(&self, tenant: TenantId, mut run: Enrollment) -> Result<(), Refused> {
-        for _ in 0..MAX_RACES {
-            let now = self.now();
-            // A send in flight is under way, and its next step is planned with the mark in sight.
-            let Some(next) = run.replanned(now) else { return Ok(()) };
-            match self.store.commit(tenant, &next).await? {
-                Saved::Yes => {
-                    if let Some(at) = next.next_at() {
-                        let due = StepDue { tenant, enrollment: next.id, generation: next.generation };
-                        self.timers.arm(&due, at, now).await?;
-                    }
-                    return Ok(());
-                }
-                Saved::No(Some(faster)) => run = faster,
-                Saved::No(None) => return Ok(()),
-            }
-        }
-        Err(Refused::Busy)
     }
 }
 

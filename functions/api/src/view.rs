@@ -1,0 +1,301 @@
+//! An enrollment as people and programs see it: state, steps, timeline, and why it waits.
+
+use domain::contact::TargetRef;
+use domain::enrollment::view::Entry;
+use domain::enrollment::{AttemptResult, Enrollment, Outcome, ParkReason, Source, State, StepReason, StepStatus};
+use domain::ids::{ContactId, EnrollmentId, MessageId, SenderId, SequenceId};
+use domain::message::Channel;
+use domain::sequence::Sequence;
+use engine::explain::Explanation;
+use serde::Serialize;
+
+use crate::wire::At;
+
+#[derive(Debug, Serialize, utoipa::ToSchema)]
+pub(crate) struct EnrollmentView {
+    id: EnrollmentId,
+    sequence_id: SequenceId,
+    version: u32,
+    contact_id: ContactId,
+    conversation_id: Option<String>,
+    target: Option<TargetRef>,
+    #[schema(example = "waiting")]
+    state: &'static str,
+    /// Why it is parked.
+    reason: Option<ParkReason>,
+    /// How it finished.
+    outcome: Option<Outcome>,
+    /// Index of the step that is next or in flight; the number of steps when all are done.
+    step: u32,
+    due_at: Option<At>,
+    /// A send is under way: what is asked now applies after it.
+    #[serde(skip_serializing_if = "is_false")]
+    in_flight: bool,
+    run: u32,
+    entered: EnteredView,
+    steps: Vec<StepView>,
+    timeline: Vec<TimelineEntry>,
+    /// It was running before this request.
+    #[serde(skip_serializing_if = "is_false")]
+    pub(crate) duplicate: bool,
+}
+
+#[derive(Debug, Serialize, utoipa::ToSchema)]
+pub(crate) struct EnteredView {
+    at: At,
+    by: String,
+    source: Source,
+}
+
+#[derive(Debug, Serialize, utoipa::ToSchema)]
+#[schema(as = EnrollmentStep)]
+pub(crate) struct StepView {
+    index: u32,
+    key: String,
+    status: StepStatus,
+    reason: Option<StepReason>,
+    planned_at: Option<At>,
+    sent_at: Option<At>,
+    delivered_at: Option<At>,
+    read_at: Option<At>,
+    replied_at: Option<At>,
+    channel: Option<Channel>,
+    message_id: Option<MessageId>,
+    /// Nobody knows (yet) whether the provider took it: it is never sent twice.
+    #[serde(skip_serializing_if = "is_false")]
+    unknown: bool,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    attempts: Vec<AttemptView>,
+}
+
+#[derive(Debug, Serialize, utoipa::ToSchema)]
+pub(crate) struct AttemptView {
+    at: At,
+    channel: Channel,
+    sender_id: SenderId,
+    /// `accepted`, `refused`, `failed` or `unknown`.
+    #[schema(example = "accepted")]
+    result: &'static str,
+    /// The provider's code of a refusal.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    code: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    provider_message_id: Option<String>,
+}
+
+#[derive(Debug, Serialize, utoipa::ToSchema)]
+pub(crate) struct TimelineEntry {
+    at: At,
+    code: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    step: Option<u32>,
+    detail: String,
+}
+
+/// Why the next step has not gone out.
+#[derive(Debug, Serialize, utoipa::ToSchema)]
+pub(crate) struct ExplanationView {
+    now: At,
+    blocking: Vec<BlockingView>,
+    next: Option<NextView>,
+}
+
+#[derive(Debug, Serialize, utoipa::ToSchema)]
+pub(crate) struct BlockingView {
+    code: &'static str,
+    detail: String,
+    /// When it ends by itself.
+    until: Option<At>,
+}
+
+#[derive(Debug, Serialize, utoipa::ToSchema)]
+pub(crate) struct NextView {
+    step: u32,
+    key: String,
+    at: Option<At>,
+}
+
+fn is_false(b: &bool) -> bool {
+    !*b
+}
+
+impl EnrollmentView {
+    /// The run as it stands on the version's steps.
+    pub(crate) fn of(e: &Enrollment, sequence: &Sequence) -> Self {
+        let (reason, outcome) = match e.state {
+            State::Parked(reason) => (Some(reason), None),
+            State::Finished(outcome) => (None, Some(outcome)),
+            _ => (None, None),
+        };
+        Self {
+            id: e.id,
+            sequence_id: e.id.sequence,
+            version: e.version,
+            contact_id: e.id.contact,
+            conversation_id: e.conversation.clone(),
+            target: e.target.clone(),
+            state: e.state.as_str(),
+            reason,
+            outcome,
+            step: e.step,
+            due_at: e.due_at().map(At),
+            in_flight: e.in_flight(),
+            run: e.id.run,
+            entered: EnteredView {
+                at: e.entered.at.into(),
+                by: e.entered.by.clone(),
+                source: e.entered.source.clone(),
+            },
+            steps: e.steps(sequence).into_iter().map(|step| StepView::of(e, step)).collect(),
+            timeline: e.timeline(sequence).into_iter().map(TimelineEntry::from).collect(),
+            duplicate: false,
+        }
+    }
+}
+
+impl StepView {
+    fn of(e: &Enrollment, step: domain::enrollment::view::StepView<'_>) -> Self {
+        let record = step.record;
+        let in_flight = e.lease.as_ref().filter(|_| step.index == e.step).map(|lease| lease.channel);
+        let last = record.and_then(|r| r.attempts.last()).map(|a| a.channel);
+        let attempts = record.map_or(&[][..], |r| &r.attempts);
+        Self {
+            index: step.index,
+            key: step.key.to_owned(),
+            status: step.status,
+            reason: record.and_then(|r| r.reason),
+            planned_at: record.and_then(|r| r.planned_at).map(At),
+            sent_at: record.and_then(|r| r.sent_at).map(At),
+            delivered_at: record.and_then(|r| r.delivered_at).map(At),
+            read_at: record.and_then(|r| r.read_at).map(At),
+            replied_at: record.and_then(|r| r.replied_at).map(At),
+            channel: in_flight.or(last),
+            message_id: step.attempt.map(|attempt| attempt.message_id()),
+            unknown: step.unknown,
+            attempts: attempts.iter().map(AttemptView::from).collect(),
+        }
+    }
+}
+
+impl From<&domain::enrollment::Attempt> for AttemptView {
+    fn from(a: &domain::enrollment::Attempt) -> Self {
+        let (result, code) = match &a.result {
+            AttemptResult::Accepted(_) => ("accepted", None),
+            AttemptResult::Unknown => ("unknown", None),
+            AttemptResult::Refused(code) => ("refused", Some(code.clone())),
+            AttemptResult::Failed(code) => ("failed", Some(code.clone())),
+        };
+        Self {
+            at: a.at.into(),
+            channel: a.channel,
+            sender_id: a.sender,
+            result,
+            code,
+            provider_message_id: a.provider_message_id.clone(),
+        }
+    }
+}
+
+impl From<Entry> for TimelineEntry {
+    fn from(e: Entry) -> Self {
+        Self { at: e.at.into(), code: e.code, step: e.step, detail: e.detail }
+    }
+}
+
+impl From<Explanation> for ExplanationView {
+    fn from(e: Explanation) -> Self {
+        let blocking =
+            e.blocking.into_iter().map(|b| BlockingView { code: b.code, detail: b.detail, until: b.until.map(At) });
+        Self {
+            now: e.now.into(),
+            blocking: blocking.collect(),
+            next: e.next.map(|(step, key)| NextView { step, key, at: e.next_at.map(At) }),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use domain::enrollment::Planning;
+    use domain::enrollment::SourceType;
+    use domain::enrollment::enroll::{Decision, Wish};
+    use domain::time::{Calendar, Timestamp};
+    use serde_json::json;
+
+    use super::*;
+
+    fn sequence() -> Sequence {
+        let step = |key: &str| {
+            json!({"key": key, "wait": {"value": 1, "unit": "days"}, "channel": "whatsapp",
+                "content": {"type": "text", "text": "x"}})
+        };
+        serde_json::from_value(json!({"name": "n", "target": "contact", "steps": [step("a"), step("b")]}))
+            .expect("a sequence")
+    }
+
+    fn enrolled(sequence: &Sequence, now: Timestamp) -> Enrollment {
+        let contact = domain::contact::Contact::new(ContactId::from_bytes([1; 12]), Default::default(), now);
+        let person = domain::contact::Person {
+            contact,
+            conversations: Vec::new(),
+            targets: Vec::new(),
+            enrollments: Vec::new(),
+        };
+        let wish = Wish {
+            sequence: SequenceId::from_bytes([2; 8]),
+            version: 3,
+            conversation: None,
+            target: None,
+            start_at: None,
+            by: "ana@b.co".into(),
+            source: Source { type_: SourceType::Manual, name: None },
+            since: now,
+            trigger: None,
+        };
+        let (calendar, dates) = (Calendar::default(), Default::default());
+        match wish.decide(&person, &Planning { sequence, calendar: &calendar, target_dates: &dates }, now) {
+            Decision::New(enrollment) => *enrollment,
+            _ => panic!("nothing stands in the way"),
+        }
+    }
+
+    #[test]
+    fn an_enrollment_has_the_contracts_names() {
+        let now = Timestamp::parse("2026-03-09T09:00:00Z").expect("a time");
+        let sequence = sequence();
+        let run = enrolled(&sequence, now);
+        let shown = serde_json::to_value(EnrollmentView::of(&run, &sequence)).expect("json");
+        let expected = json!({
+            "id": run.id, "sequence_id": run.id.sequence, "version": 3, "contact_id": run.id.contact,
+            "conversation_id": null, "target": null, "state": "waiting", "reason": null, "outcome": null,
+            "step": 0, "due_at": "2026-03-10T09:00:00Z", "run": 1,
+            "entered": {"at": "2026-03-09T09:00:00Z", "by": "ana@b.co", "source": {"type": "manual"}},
+        });
+        for (name, value) in expected.as_object().expect("an object") {
+            assert_eq!(&shown[name], value, "{name}");
+        }
+        assert_eq!(shown["steps"][0]["status"], "scheduled");
+        assert_eq!(shown["steps"][0]["planned_at"], "2026-03-10T09:00:00Z");
+        assert_eq!(
+            shown["steps"][1],
+            json!({
+                "index": 1, "key": "b", "status": "pending", "reason": null, "planned_at": null, "sent_at": null,
+                "delivered_at": null, "read_at": null, "replied_at": null, "channel": null, "message_id": null
+            })
+        );
+        assert_eq!(shown["timeline"][0]["code"], "entered");
+        assert!(shown.get("in_flight").is_none() && shown.get("duplicate").is_none());
+    }
+
+    #[test]
+    fn a_state_says_why() {
+        let now = Timestamp(0);
+        let sequence = sequence();
+        let run = enrolled(&sequence, now);
+        let paused = run.paused(now).expect("may pause");
+        assert_eq!(EnrollmentView::of(&paused, &sequence).state, "paused");
+        let ended = paused.finished(Outcome::Goal, None, now).expect("may end");
+        let view = EnrollmentView::of(&ended, &sequence);
+        assert_eq!((view.state, view.outcome, view.due_at), ("finished", Some(Outcome::Goal), None));
+    }
+}

@@ -1,0 +1,11 @@
+use aws_lambda_events::sqs::SqsEvent;
+use lambda_runtime::{Error, LambdaEvent, service_fn};
+
+#[tokio::main]
+async fn main() -> Result<(), Error> {
+    let engine = &runtime::start(runtime::Kind::Worker).await?;
+    lambda_runtime::run(service_fn(|event: LambdaEvent<SqsEvent>| async move {
+        Ok::<_, Error>(send::handle(engine, event.payload).await)
+    }))
+    .await
+}

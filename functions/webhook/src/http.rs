@@ -1,0 +1,123 @@
+//! `GET|POST /webhooks/{provider}/{sender_id}`.
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::body::Bytes;
+use axum::extract::{DefaultBodyLimit, Path, Query, State};
+use axum::http::{HeaderMap, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use domain::ids::SenderId;
+use domain::message::ProviderKind;
+use domain::sender::Sender;
+use engine::ports::{Secrets as _, Store as _};
+use engine::{Engine, PortError, Ports};
+use serde_json::{Value, json};
+
+/// Meta's limit for a webhook's body.
+pub const MAX_BODY: usize = 3 * 1024 * 1024;
+
+/// The routes of all providers.
+pub fn router<P: Ports>(engine: Arc<Engine<P>>) -> Router {
+    Router::new()
+        .route("/webhooks/{provider}/{sender_id}", get(subscribe::<P>).post(receive::<P>))
+        .layer(DefaultBodyLimit::max(MAX_BODY))
+        .with_state(engine)
+}
+
+/// The provider asks whether this address is ours.
+async fn subscribe<P: Ports>(
+    State(engine): State<Arc<Engine<P>>>,
+    Path((provider, sender_id)): Path<(String, String)>,
+    Query(query): Query<Vec<(String, String)>>,
+) -> Result<Response, Response> {
+    let sender = sender(&engine, &provider, &sender_id).await?;
+    let known = credentials(&engine, &sender).await?;
+    let mut answer = channels::verify_subscription(sender.provider, &query, &known);
+    if answer.is_err() {
+        let renewed = renewed(&engine, &sender, &known).await?;
+        answer = renewed.map_or(answer, |known| channels::verify_subscription(sender.provider, &query, &known));
+    }
+    match answer {
+        Ok(challenge) => Ok(([(header::CONTENT_TYPE, "text/plain; charset=utf-8")], challenge).into_response()),
+        Err(denied) => Err(problem(StatusCode::FORBIDDEN, "webhook_denied", &denied.to_string())),
+    }
+}
+
+/// The provider tells us something.
+async fn receive<P: Ports>(
+    State(engine): State<Arc<Engine<P>>>,
+    Path((provider, sender_id)): Path<(String, String)>,
+    headers: HeaderMap,
+    raw: Bytes,
+) -> Result<Response, Response> {
+    let sender = sender(&engine, &provider, &sender_id).await?;
+    let known = credentials(&engine, &sender).await?;
+    let mut proven = channels::verify(sender.provider, &raw, &headers, &known);
+    if !proven {
+        let renewed = renewed(&engine, &sender, &known).await?;
+        proven = renewed.is_some_and(|known| channels::verify(sender.provider, &raw, &headers, &known));
+    }
+    if !proven {
+        tracing::warn!(sender = %sender.id, "webhook with a wrong signature");
+        return Err(problem(StatusCode::UNAUTHORIZED, "bad_signature", "the body is not signed by this sender"));
+    }
+    // Proven but unreadable: the provider would only send the same bytes again, for days.
+    let Ok(events) = channels::normalise(sender.provider, &raw, &sender.config) else {
+        tracing::warn!(sender = %sender.id, "signed webhook that is no JSON");
+        return Ok(StatusCode::OK.into_response());
+    };
+    if !events.is_empty() {
+        engine.apply(sender.id, events).await.map_err(|error| unavailable(&sender, &error))?;
+    }
+    Ok(StatusCode::OK.into_response())
+}
+
+/// The sender that this address names.
+async fn sender<P: Ports>(engine: &Engine<P>, provider: &str, id: &str) -> Result<Sender, Response> {
+    let none = || problem(StatusCode::NOT_FOUND, "not_found", "there is no such webhook");
+    let kind: ProviderKind = serde_json::from_value(json!(provider)).map_err(|_| none())?;
+    let id = SenderId::parse(id).ok_or_else(none)?;
+    let sender = engine.store.sender(id).await.map_err(|error| busy(&error))?;
+    sender.filter(|sender| sender.provider == kind).ok_or_else(none)
+}
+
+/// The sender's secrets, possibly 30 s old. A sender whose secrets are gone proves nothing.
+async fn credentials<P: Ports>(engine: &Engine<P>, sender: &Sender) -> Result<Arc<Value>, Response> {
+    let found = engine.credentials(sender.id.tenant(), &sender.id.to_string()).await;
+    found.map(Option::unwrap_or_default).map_err(|error| busy(&error))
+}
+
+/// What did not fit may have been changed meanwhile: the stored secrets, if they differ from those
+/// that were tried.
+async fn renewed<P: Ports>(engine: &Engine<P>, sender: &Sender, tried: &Value) -> Result<Option<Value>, Response> {
+    if !engine.config.cache_settings {
+        return Ok(None);
+    }
+    let stored = engine.secrets.secret(sender.id.tenant(), &sender.id.to_string()).await;
+    stored.map(|stored| stored.filter(|stored| stored != tried)).map_err(|error| busy(&error))
+}
+
+fn unavailable(sender: &Sender, error: &PortError) -> Response {
+    tracing::warn!(sender = %sender.id, %error, "webhook not applied");
+    busy(error)
+}
+
+/// 503: the provider comes again, and what was applied already is not applied twice.
+fn busy(_error: &PortError) -> Response {
+    problem(StatusCode::SERVICE_UNAVAILABLE, "unavailable", "try again later")
+}
+
+/// An error as `application/problem+json`.
+pub fn problem(status: StatusCode, code: &str, detail: &str) -> Response {
+    let body = json!({
+        "type": "about:blank",
+        "title": status.canonical_reason().unwrap_or_default(),
+        "status": status.as_u16(),
+        "code": code,
+        "detail": detail,
+        "errors": [],
+    });
+    (status, [(header::CONTENT_TYPE, "application/problem+json")], body.to_string()).into_response()
+}

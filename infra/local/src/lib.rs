@@ -1,0 +1,224 @@
+//! Everything in one process: the functions' own handlers and the real adapters, on an embedded
+//! DynamoDB, in-process queues and timers, stand-ins for the providers, and a clock that can be
+//! moved. [`Local`] is what the program and the end-to-end tests start; they drive it over HTTP.
+//!
+//! What must not live here: behaviour. Whatever happens locally happens because a function or an
+//! adapter that runs in production did it.
+
+mod bootstrap;
+pub mod client;
+mod clock;
+mod database;
+mod handlers;
+mod http;
+mod messages;
+mod options;
+mod ports;
+mod queue;
+mod routes;
+mod runner;
+mod senders;
+mod stand_ins;
+
+use std::fs::File;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use channels::Providers;
+use domain::message::ProviderKind;
+use engine::ports::Clock as _;
+use engine::{Config, Engine, PortError};
+use runtime::{Addresses, OsRandom, ProviderAdapter};
+use store::DynamoStore;
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+
+use crate::bootstrap::Identity;
+use crate::clock::LocalClock;
+use crate::database::{Calls, Dynamo};
+use crate::handlers::{Functions, plan_sweeps};
+use crate::http::{bind, counted, serve};
+use crate::ports::{Attempts, LocalChannels, LocalPorts, LocalQueues, LocalTimers};
+use crate::routes::Inside;
+use crate::runner::Runner;
+use crate::senders::Senders;
+use crate::stand_ins::StandIns;
+
+pub use options::{ClockKind, Data, Options};
+
+const TABLE: &str = "ritmo";
+const BACKLOG: u32 = 1_024;
+/// How long a shutdown waits for each server.
+const PATIENCE: Duration = Duration::from_secs(3);
+
+/// Why the local runner did not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    #[error("RITMO_DEV_KEY must start with rk_ and have at least 8 characters")]
+    DevKey,
+    #[error("--start-at needs --clock manual")]
+    StartAt,
+    #[error("port {0} cannot be taken: {1}")]
+    Port(u16, std::io::Error),
+    #[error("another process works on this data directory")]
+    Locked,
+    #[error("the data directory's local.json cannot be understood")]
+    Unreadable,
+    #[error("the embedded database failed: {0}")]
+    Database(String),
+    #[error("the table did not answer: {0}")]
+    Table(#[from] PortError),
+    #[error("the HTTP client for providers cannot be made")]
+    Http,
+    #[error(transparent)]
+    Io(#[from] std::io::Error),
+}
+
+/// A running deployment in this process.
+pub struct Local {
+    /// `http://127.0.0.1:…`.
+    pub base_url: String,
+    pub admin_key: String,
+    pub operator_key: String,
+    /// The stand-in sender that is the channel's default.
+    pub whatsapp_sender: String,
+    /// Where the embedded DynamoDB answers: `AWS_ENDPOINT_URL_DYNAMODB` of a function beside.
+    pub dynamodb_url: String,
+    /// The deployment secret, base64: `RITMO_SECRET` of a function beside.
+    pub secret: String,
+    stop: watch::Sender<bool>,
+    servers: Vec<tokio::task::JoinHandle<()>>,
+    dispatcher: tokio::task::JoinHandle<()>,
+    dynamo: Dynamo,
+    _lock: Option<File>,
+}
+
+impl Local {
+    /// Starts everything; requests are answered from the moment this returns.
+    ///
+    /// # Errors
+    /// [`StartError`].
+    pub async fn start(options: Options) -> Result<Self, StartError> {
+        if options.start_at.is_some() && options.clock == ClockKind::Real {
+            return Err(StartError::StartAt);
+        }
+        let socket = bind(options.port).map_err(|error| StartError::Port(options.port, error))?;
+        let dir = match &options.data {
+            Data::Memory => None,
+            Data::Dir(dir) => Some(dir.as_path()),
+        };
+        let lock = dir.map(lock).transpose()?;
+        let clock = match options.clock {
+            ClockKind::Real => LocalClock::real(),
+            ClockKind::Manual => LocalClock::manual(options.start_at, dir.map(|dir| dir.join("clock")))?,
+        };
+        let identity = Identity::load(dir, options.dev_key.as_deref())?;
+
+        let stop = watch::Sender::new(false);
+        let dynamo = Dynamo::start(dir.map(|dir| dir.join("ritmo.sqlite")).as_deref()).await?;
+        let calls = Calls::default();
+        let uncounted = DynamoStore::new(dynamo.client(None).await, TABLE, &identity.secret);
+        store::table::create_table(&dynamo.client(None).await, TABLE).await?;
+        identity.create(&uncounted, clock.now()).await?;
+        let store = DynamoStore::new(dynamo.client(Some(&calls)).await, TABLE, &identity.secret);
+
+        let runner = Runner::new(clock);
+        let senders = Senders::new(uncounted.clone(), identity.tenant);
+        let stand_ins = Arc::new(StandIns::new(&runner, senders.clone(), dir)?);
+        let providers = TcpListener::bind("127.0.0.1:0").await?;
+        let origin = format!("http://{}", providers.local_addr()?);
+        let mut servers = vec![serve(providers, counted(stand_ins.router(), &runner), stop.subscribe())];
+
+        let attempts = Attempts::default();
+        let adapter = ProviderAdapter::new(Providers::new().map_err(|_| StartError::Http)?, Addresses::Any)
+            .with_origin(ProviderKind::WhatsappCloud, origin);
+        let channels = LocalChannels { inner: adapter, senders };
+        let api = engine(&runner, &store, &channels, &attempts, &identity, None);
+        // One cache, so that what a request changes the workers see at once.
+        let workers = engine(&runner, &store, &channels, &attempts, &identity, Some(&api));
+
+        let dispatcher = {
+            let functions = Functions { engine: workers.clone(), stand_ins: stand_ins.clone() };
+            tokio::spawn(runner.clone().dispatch(Arc::new(functions)))
+        };
+        let inside = Inside {
+            runner: runner.clone(),
+            engine: api.clone(),
+            stand_ins: stand_ins.clone(),
+            attempts,
+            calls,
+            tenant: identity.tenant,
+        };
+        let served = counted(api::router(api).merge(webhook::router(workers)), &runner);
+        let router = served.merge(routes::router(Arc::new(inside)));
+        let listener = socket.listen(BACKLOG)?;
+        let base_url = format!("http://{}", listener.local_addr()?);
+        stand_ins.set_base_url(&base_url);
+        servers.push(serve(listener, router, stop.subscribe()));
+        plan_sweeps(&runner, &uncounted, runner.clock().now()).await?;
+
+        Ok(Self {
+            base_url,
+            secret: identity.secret_text(),
+            admin_key: identity.admin_key,
+            operator_key: identity.operator_key,
+            whatsapp_sender: identity.whatsapp_sender.to_string(),
+            dynamodb_url: dynamo.url().to_owned(),
+            stop,
+            servers,
+            dispatcher,
+            dynamo,
+            _lock: lock,
+        })
+    }
+
+    /// Ends everything. Requests and handlers in flight have a moment to come to their end; what is
+    /// queued is left to the next start.
+    pub async fn shutdown(self) {
+        self.stop.send_replace(true);
+        for mut server in self.servers {
+            if tokio::time::timeout(PATIENCE, &mut server).await.is_err() {
+                server.abort();
+            }
+        }
+        self.dispatcher.abort();
+        self.dynamo.stop(PATIENCE).await;
+    }
+}
+
+fn engine(
+    runner: &Arc<Runner>,
+    store: &DynamoStore,
+    channels: &LocalChannels,
+    attempts: &Attempts,
+    identity: &Identity,
+    beside: Option<&Engine<LocalPorts>>,
+) -> Arc<Engine<LocalPorts>> {
+    Arc::new(Engine {
+        store: store.clone(),
+        timers: LocalTimers(runner.clone()),
+        queues: LocalQueues::new(runner.clone(), attempts.clone()),
+        clock: runner.clock().clone(),
+        random: OsRandom,
+        secrets: store.clone(),
+        channels: channels.clone(),
+        config: Config {
+            lease_seconds: runtime::LEASE_SECONDS,
+            cache_settings: beside.is_some(),
+            operator_key_hash: Some(engine::accounts::secret_hash(&identity.operator_key)),
+        },
+        cache: beside.map_or_else(Arc::default, |engine| engine.cache.clone()),
+    })
+}
+
+/// Makes the directory and keeps a second process out of it.
+fn lock(dir: &Path) -> Result<File, StartError> {
+    std::fs::create_dir_all(dir)?;
+    let file = File::create(dir.join("lock"))?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(std::fs::TryLockError::WouldBlock) => Err(StartError::Locked),
+        Err(std::fs::TryLockError::Error(error)) => Err(error.into()),
+    }
+}

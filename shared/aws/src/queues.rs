@@ -1,0 +1,59 @@
+//! SQS, standard queues.
+
+use aws_sdk_sqs::Client;
+use domain::enrollment::PlannedSend;
+use domain::ids::TenantId;
+use engine::ports::{PortResult, Queues};
+use engine::queue::{EnrollWork, InboundWork, encode};
+use serde::Serialize;
+
+use crate::error::port_error;
+
+/// The queues by their URL. The step queue is the timers'.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct QueueUrls {
+    pub enroll: String,
+    pub step: String,
+    pub send: String,
+    pub inbound: String,
+}
+
+#[derive(Debug, Clone)]
+pub struct SqsQueues {
+    client: Client,
+    urls: QueueUrls,
+}
+
+impl SqsQueues {
+    pub fn new(client: Client, urls: QueueUrls) -> Self {
+        Self { client, urls }
+    }
+
+    /// On a standard queue the message group asks for no order: it makes the queue fair, so that one
+    /// account's bulk does not keep the others waiting.
+    async fn put<T: Serialize>(&self, url: &str, tenant: TenantId, body: &T) -> PortResult<()> {
+        self.client
+            .send_message()
+            .queue_url(url)
+            .message_body(encode(body))
+            .message_group_id(tenant.to_string())
+            .send()
+            .await
+            .map(drop)
+            .map_err(|error| port_error("SendMessage", &error))
+    }
+}
+
+impl Queues for SqsQueues {
+    async fn send(&self, planned: &PlannedSend) -> PortResult<()> {
+        self.put(&self.urls.send, planned.tenant, planned).await
+    }
+
+    async fn enroll(&self, work: &EnrollWork) -> PortResult<()> {
+        self.put(&self.urls.enroll, work.tenant, work).await
+    }
+
+    async fn inbound(&self, work: &InboundWork) -> PortResult<()> {
+        self.put(&self.urls.inbound, work.tenant, work).await
+    }
+}

@@ -1,0 +1,146 @@
+//! The engine's `Channels` port over the providers' adapters.
+
+use std::collections::HashMap;
+
+use channels::Providers;
+use domain::message::{Outbound, ProviderKind, Refusal, SendOutcome};
+use domain::sender::{KnownTemplate, Sender};
+use engine::ports::Channels;
+use serde_json::{Value, json};
+
+use crate::Addresses;
+
+/// Fields of a sender's configuration that are URLs.
+const URL_FIELDS: [&str; 4] = ["base_url", "auth_url", "url", "public_webhook_url"];
+
+/// The providers as a deployment has configured them.
+#[derive(Debug, Clone)]
+pub struct ProviderAdapter {
+    providers: Providers,
+    addresses: Addresses,
+    origins: HashMap<ProviderKind, String>,
+}
+
+impl ProviderAdapter {
+    pub fn new(providers: Providers, addresses: Addresses) -> Self {
+        Self { providers, addresses, origins: HashMap::new() }
+    }
+
+    /// Where a provider is called for senders that do not say (`base_url`); without, its own origin.
+    pub fn with_origin(mut self, kind: ProviderKind, origin: impl Into<String>) -> Self {
+        self.origins.insert(kind, origin.into());
+        self
+    }
+
+    fn config(&self, sender: &Sender) -> Value {
+        let mut config = sender.config.clone();
+        let silent = config.get("base_url").is_none_or(Value::is_null);
+        if let (Some(origin), Some(fields)) =
+            (self.origins.get(&sender.provider).filter(|_| silent), config.as_object_mut())
+        {
+            fields.insert("base_url".into(), json!(origin));
+        }
+        config
+    }
+}
+
+impl Channels for ProviderAdapter {
+    async fn send(&self, sender: &Sender, credentials: &Value, outbound: &Outbound) -> SendOutcome {
+        self.providers.send(sender.provider, &self.config(sender), credentials, outbound).await
+    }
+
+    async fn templates(&self, sender: &Sender, credentials: &Value) -> Result<Vec<KnownTemplate>, Refusal> {
+        let known = self.providers.templates(sender.provider, &self.config(sender), credentials).await?;
+        let template = |t: channels::whatsapp_cloud::KnownTemplate| KnownTemplate {
+            name: t.name,
+            language: t.language,
+            status: t.status,
+            category: Some(t.category).filter(|category| !category.is_empty()),
+            body_parameters: t.body_parameters,
+        };
+        Ok(known.into_iter().map(template).collect())
+    }
+
+    /// Pointers start at the request's body: `/config/…` and `/credentials/…`.
+    fn check(
+        &self,
+        provider: ProviderKind,
+        config: &Value,
+        credentials: Option<&Value>,
+    ) -> Vec<(String, String, String)> {
+        let mut wrong = Vec::new();
+        let mut add = |part: &str, result: Result<(), Vec<channels::FieldError>>| {
+            for error in result.err().unwrap_or_default() {
+                wrong.push((format!("/{part}{}", error.pointer), error.code.to_owned(), error.detail));
+            }
+        };
+        add("config", channels::check_config(provider, config));
+        if let Some(credentials) = credentials {
+            add("credentials", channels::check_credentials(provider, credentials));
+        }
+        for field in URL_FIELDS {
+            let pointer = format!("/config/{field}");
+            let named = wrong.iter().any(|(p, ..)| *p == pointer);
+            if let Some(url) = config.get(field).and_then(Value::as_str).filter(|_| !named)
+                && !self.addresses.allows(url)
+            {
+                wrong.push((pointer, "address_not_allowed".into(), "must be https on a public host".into()));
+            }
+        }
+        wrong
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use domain::ids::{Ids, SenderId, TenantId};
+    use domain::time::Timestamp;
+
+    use super::*;
+
+    fn adapter(addresses: Addresses) -> ProviderAdapter {
+        ProviderAdapter::new(Providers::new().unwrap(), addresses)
+    }
+
+    fn sender(config: Value) -> Sender {
+        let mut ids = Ids::from_seed([0; 32]);
+        let tenant = TenantId::new(&mut ids);
+        Sender {
+            id: SenderId::of(tenant, &mut ids),
+            rev: 1,
+            created_at: Timestamp(0),
+            name: "WhatsApp".into(),
+            channel: domain::message::Channel::Whatsapp,
+            provider: ProviderKind::WhatsappCloud,
+            config,
+            limits: Default::default(),
+            suspended: None,
+            templates: None,
+        }
+    }
+
+    #[test]
+    fn the_configured_origin_is_for_senders_without_one() {
+        let adapter = adapter(Addresses::Any).with_origin(ProviderKind::WhatsappCloud, "http://127.0.0.1:9");
+        let base_url = |config| adapter.config(&sender(config))["base_url"].clone();
+        assert_eq!(base_url(json!({"waba_id": "1"})), "http://127.0.0.1:9");
+        assert_eq!(base_url(json!({"base_url": null})), "http://127.0.0.1:9");
+        assert_eq!(base_url(json!({"base_url": "https://x.example.com"})), "https://x.example.com");
+    }
+
+    #[test]
+    fn every_wrong_field_is_named_from_the_body_on() {
+        let config = json!({"phone_number_id": "1", "base_url": "http://127.0.0.1:1", "x": 1});
+        let credentials = json!({"access_token": "t", "app_secret": "s"});
+        let pointers = |addresses| {
+            let wrong = adapter(addresses).check(ProviderKind::WhatsappCloud, &config, Some(&credentials));
+            wrong.into_iter().map(|(pointer, code, _)| format!("{pointer} {code}")).collect::<Vec<_>>()
+        };
+        let shape =
+            ["/config/waba_id missing_field", "/config/x unknown_field", "/credentials/verify_token missing_field"];
+        assert_eq!(pointers(Addresses::Any), shape);
+        assert_eq!(pointers(Addresses::Public)[..3], shape);
+        assert_eq!(pointers(Addresses::Public)[3..], ["/config/base_url address_not_allowed"]);
+    }
+}

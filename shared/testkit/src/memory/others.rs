@@ -1,0 +1,116 @@
+//! Sequences, senders, attributes, messages, suppressions.
+
+use domain::ids::{ContactId, SenderId, SequenceId, TenantId};
+use domain::message::Channel;
+use domain::sender::Sender;
+use engine::model::{Attribute, Page, StoredMessage, StoredSequence, Suppression, Version, suppression_id};
+use engine::ports::{PortResult, Saved};
+
+use super::tables::{Tables, page, save};
+
+impl Tables {
+    pub fn save_sequence(&mut self, tenant: TenantId, new: &StoredSequence) -> PortResult<Saved<StoredSequence>> {
+        Ok(save(&mut self.sequences, (tenant, new.id), new, new.revision, |s| s.revision))
+    }
+
+    pub fn publish(
+        &mut self,
+        tenant: TenantId,
+        sequence: &StoredSequence,
+        version: &Version,
+    ) -> PortResult<Saved<StoredSequence>> {
+        let saved = save(&mut self.sequences, (tenant, sequence.id), sequence, sequence.revision, |s| s.revision);
+        if saved == Saved::Yes {
+            let key = (tenant, version.sequence_id, version.number);
+            self.versions.entry(key).or_insert_with(|| version.clone());
+        }
+        Ok(saved)
+    }
+
+    pub fn sequence(&mut self, tenant: TenantId, id: SequenceId) -> PortResult<Option<StoredSequence>> {
+        Ok(self.sequences.get(&(tenant, id)).cloned())
+    }
+
+    pub fn sequences(&mut self, tenant: TenantId) -> PortResult<Vec<StoredSequence>> {
+        Ok(self.sequences.iter().filter(|((t, _), _)| *t == tenant).map(|(_, s)| s.clone()).collect())
+    }
+
+    pub fn delete_sequence(&mut self, tenant: TenantId, id: SequenceId) -> PortResult<bool> {
+        Ok(self.sequences.remove(&(tenant, id)).is_some())
+    }
+
+    pub fn version(&mut self, tenant: TenantId, id: SequenceId, version: u32) -> PortResult<Option<Version>> {
+        Ok(self.versions.get(&(tenant, id, version)).cloned())
+    }
+
+    pub fn versions(&mut self, tenant: TenantId, id: SequenceId) -> PortResult<Vec<Version>> {
+        Ok(self.versions.iter().filter(|((t, s, _), _)| *t == tenant && *s == id).map(|(_, v)| v.clone()).collect())
+    }
+
+    pub fn save_sender(&mut self, _tenant: TenantId, sender: &Sender) -> PortResult<Saved<Sender>> {
+        Ok(save(&mut self.senders, sender.id, sender, sender.rev, |s| s.rev))
+    }
+
+    pub fn sender(&mut self, id: SenderId) -> PortResult<Option<Sender>> {
+        Ok(self.senders.get(&id).cloned())
+    }
+
+    pub fn senders(&mut self, tenant: TenantId) -> PortResult<Vec<Sender>> {
+        Ok(self.senders.values().filter(|s| s.id.tenant() == tenant).cloned().collect())
+    }
+
+    pub fn delete_sender(&mut self, id: SenderId) -> PortResult<bool> {
+        Ok(self.senders.remove(&id).is_some())
+    }
+
+    pub fn save_attribute(&mut self, tenant: TenantId, attribute: &Attribute) -> PortResult<()> {
+        self.attributes.insert((tenant, attribute.of, attribute.name.clone()), attribute.clone());
+        Ok(())
+    }
+
+    pub fn attributes(&mut self, tenant: TenantId) -> PortResult<Vec<Attribute>> {
+        Ok(self.attributes.iter().filter(|((t, _, _), _)| *t == tenant).map(|(_, a)| a.clone()).collect())
+    }
+
+    pub fn put_message(&mut self, tenant: TenantId, message: &StoredMessage) -> PortResult<()> {
+        self.messages.insert((tenant, message.contact, message.at, message.id), message.clone());
+        Ok(())
+    }
+
+    /// Newest first.
+    pub fn messages(
+        &mut self,
+        tenant: TenantId,
+        contact: ContactId,
+        cursor: Option<&str>,
+        limit: u32,
+    ) -> PortResult<Page<StoredMessage>> {
+        let of_contact = self.messages.iter().rev().filter(|((t, c, _, _), _)| *t == tenant && *c == contact);
+        page(of_contact.map(|(_, m)| m.clone()), cursor, limit)
+    }
+
+    pub fn put_suppression(&mut self, tenant: TenantId, new: &Suppression) -> PortResult<()> {
+        self.suppressions.insert((tenant, suppression_id(new.channel, &new.address)), new.clone());
+        Ok(())
+    }
+
+    pub fn suppression(
+        &mut self,
+        tenant: TenantId,
+        channel: Channel,
+        address: &str,
+    ) -> PortResult<Option<Suppression>> {
+        Ok(self.suppressions.get(&(tenant, suppression_id(channel, address))).cloned())
+    }
+
+    pub fn suppressions(&mut self, tenant: TenantId) -> PortResult<Vec<Suppression>> {
+        let mut all: Vec<_> =
+            self.suppressions.iter().filter(|((t, _), _)| *t == tenant).map(|(_, s)| s.clone()).collect();
+        all.sort_by_key(|s| std::cmp::Reverse(s.at));
+        Ok(all)
+    }
+
+    pub fn delete_suppression(&mut self, tenant: TenantId, id: &str) -> PortResult<Option<Suppression>> {
+        Ok(self.suppressions.remove(&(tenant, id.to_owned())))
+    }
+}

@@ -1,0 +1,103 @@
+//! The ports over the maps, for whoever needs no faults: contract suites and plain tests.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use domain::account::{Account, ApiKey};
+use domain::contact::{Contact, Conversation, Person, Target};
+use domain::enrollment::{Enrollment, Lease};
+use domain::ids::{ApiKeyId, ContactId, EnrollmentId, Ids, JobId, SenderId, SequenceId, TenantId};
+use domain::message::{Channel, Identity};
+use domain::sender::Sender;
+use domain::time::Timestamp;
+use engine::model::{
+    Attribute, IdempotencyRecord, Job, JobCounts, JobPart, Page, Remembered, StoredMessage, StoredSequence, Suppression,
+    Version,
+};
+use engine::ports::{
+    Begun, Claim, Clock, ContactSaved, DueEntry, EnrollmentFilter, Inserted, PortResult, Random, Saved, Secrets, Store,
+};
+use serde_json::Value;
+
+use super::tables::{Tables, for_each_store_verb};
+
+/// A panic while holding it leaves whole maps: verbs check before they write.
+pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// The store port in memory. Clones share their tables.
+#[derive(Debug, Clone, Default)]
+pub struct MemoryStore(Arc<Mutex<Tables>>);
+
+impl MemoryStore {
+    /// The tables themselves, to look at or to prepare.
+    pub fn tables(&self) -> MutexGuard<'_, Tables> {
+        lock(&self.0)
+    }
+}
+
+macro_rules! over_tables {
+    ($($verb:ident($($arg:ident: $type:ty),*) -> $out:ty;)*) => {
+        impl Store for MemoryStore {
+            $(async fn $verb(&self, $($arg: $type),*) -> PortResult<$out> { self.tables().$verb($($arg),*) })*
+        }
+    };
+}
+for_each_store_verb!(over_tables);
+
+/// Credentials in memory.
+#[derive(Debug, Clone, Default)]
+pub struct MemorySecrets(Arc<Mutex<BTreeMap<(TenantId, String), Value>>>);
+
+impl Secrets for MemorySecrets {
+    async fn put_secret(&self, tenant: TenantId, name: &str, value: &Value) -> PortResult<()> {
+        lock(&self.0).insert((tenant, name.to_owned()), value.clone());
+        Ok(())
+    }
+
+    async fn secret(&self, tenant: TenantId, name: &str) -> PortResult<Option<Value>> {
+        Ok(lock(&self.0).get(&(tenant, name.to_owned())).cloned())
+    }
+
+    async fn delete_secret(&self, tenant: TenantId, name: &str) -> PortResult<()> {
+        lock(&self.0).remove(&(tenant, name.to_owned()));
+        Ok(())
+    }
+}
+
+/// A clock that stands until it is set. Clones share their time.
+#[derive(Debug, Clone, Default)]
+pub struct ManualClock(Arc<Mutex<Timestamp>>);
+
+impl ManualClock {
+    pub fn at(now: Timestamp) -> Self {
+        Self(Arc::new(Mutex::new(now)))
+    }
+
+    pub fn set(&self, now: Timestamp) {
+        *lock(&self.0) = now;
+    }
+}
+
+impl Clock for ManualClock {
+    fn now(&self) -> Timestamp {
+        *lock(&self.0)
+    }
+}
+
+/// Seeds that follow from one seed: the same one gives the same row of them.
+#[derive(Debug)]
+pub struct SeededRandom(Mutex<Ids>);
+
+impl SeededRandom {
+    pub fn new(seed: [u8; 32]) -> Self {
+        Self(Mutex::new(Ids::from_seed(seed)))
+    }
+}
+
+impl Random for SeededRandom {
+    fn seed(&self) -> [u8; 32] {
+        lock(&self.0).bytes()
+    }
+}

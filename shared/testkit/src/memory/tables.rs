@@ -1,0 +1,173 @@
+use std::collections::{BTreeMap, BTreeSet};
+
+use domain::account::{Account, ApiKey};
+use domain::contact::{Contact, Conversation, Target};
+use domain::enrollment::Enrollment;
+use domain::ids::{ContactId, EnrollmentId, JobId, MessageId, SenderId, SequenceId, TenantId};
+use domain::message::Identity;
+use domain::sender::Sender;
+use domain::sequence::TargetKind;
+use domain::time::Timestamp;
+use engine::model::{Attribute, Job, JobPart, Page, StoredMessage, StoredSequence, Suppression, Version};
+use engine::ports::{DUE_SHARDS, DueEntry, PortResult, Saved};
+use sha2::{Digest as _, Sha256};
+
+use super::once::Idempotent;
+
+/// Everything stored, with the store port's verbs as plain functions.
+#[derive(Debug, Clone, Default)]
+pub struct Tables {
+    pub(super) accounts: BTreeMap<TenantId, Account>,
+    pub(super) keys: BTreeMap<String, ApiKey>,
+    pub(super) contacts: BTreeMap<(TenantId, ContactId), Contact>,
+    pub(super) identities: BTreeMap<(TenantId, Identity), ContactId>,
+    pub(super) conversations: BTreeMap<(TenantId, ContactId, String), Conversation>,
+    pub(super) targets: BTreeMap<(TenantId, ContactId, TargetKind, String), Target>,
+    pub(super) enrollments: BTreeMap<(TenantId, EnrollmentId), Enrollment>,
+    /// Shard and entry; an enrollment without a `wake` has none.
+    pub(super) due: BTreeSet<(u8, DueEntry)>,
+    pub(super) sequences: BTreeMap<(TenantId, SequenceId), StoredSequence>,
+    pub(super) versions: BTreeMap<(TenantId, SequenceId, u32), Version>,
+    pub(super) senders: BTreeMap<SenderId, Sender>,
+    pub(super) attributes: BTreeMap<(TenantId, TargetKind, String), Attribute>,
+    pub(super) messages: BTreeMap<(TenantId, ContactId, Timestamp, MessageId), StoredMessage>,
+    pub(super) suppressions: BTreeMap<(TenantId, String), Suppression>,
+    pub(super) jobs: BTreeMap<(TenantId, JobId), Job>,
+    pub(super) parts: BTreeMap<(TenantId, JobId, u32), JobPart>,
+    pub(super) seen: BTreeMap<(TenantId, String, String), Timestamp>,
+    pub(super) idempotent: BTreeMap<String, Idempotent>,
+    /// What the conditions of writes leave out: only the test of the guards sets any.
+    pub guards: StoreGuards,
+    /// Every write of an enrollment since it was last emptied, when somebody wants to watch.
+    pub watched: Option<Vec<EnrollmentWrite>>,
+}
+
+/// Conditions of the store that the test of the guards can switch off. The default is all on.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct StoreGuards {
+    pub claim_ignores_state: bool,
+    pub claim_ignores_generation: bool,
+    pub claim_ignores_step: bool,
+    pub claim_forgets_its_token: bool,
+    pub commit_ignores_rev: bool,
+    pub commit_forgets_its_write: bool,
+    pub insert_overwrites: bool,
+    pub push_back_unconditional: bool,
+}
+
+/// One write of an enrollment.
+#[derive(Debug, Clone, PartialEq)]
+pub struct EnrollmentWrite {
+    pub verb: Verb,
+    pub tenant: TenantId,
+    pub before: Option<Enrollment>,
+    pub after: Enrollment,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Verb {
+    Insert,
+    Claim,
+    Commit,
+    PushBack,
+}
+
+/// The due index's shard of a contact, as the real adapter spreads them.
+pub fn due_shard(contact: ContactId) -> u8 {
+    let hash: [u8; 32] = Sha256::digest(contact.as_bytes()).into();
+    hash[0] % DUE_SHARDS
+}
+
+/// Writes `new` (of revision `rev`) under `key`: over the revision before, or over nothing at 1.
+/// Finding the same content there is success: it is our own write, whose answer was lost.
+pub(super) fn save<K: Ord, T: Clone + PartialEq>(
+    map: &mut BTreeMap<K, T>,
+    key: K,
+    new: &T,
+    rev: u64,
+    rev_of: impl Fn(&T) -> u64,
+) -> Saved<T> {
+    match map.get(&key) {
+        Some(old) if old == new => Saved::Yes,
+        Some(old) if rev > 1 && rev_of(old) == rev - 1 => {
+            map.insert(key, new.clone());
+            Saved::Yes
+        }
+        Some(old) => Saved::No(Some(old.clone())),
+        None if rev <= 1 => {
+            map.insert(key, new.clone());
+            Saved::Yes
+        }
+        None => Saved::No(None),
+    }
+}
+
+/// A page over sorted items: the cursor is how many have been shown.
+pub(super) fn page<T>(all: impl Iterator<Item = T>, cursor: Option<&str>, limit: u32) -> PortResult<Page<T>> {
+    let from = cursor.map_or(Ok(0), str::parse::<usize>);
+    let from = from.map_err(|_| engine::PortError::Poison("not a cursor of ours".into()))?;
+    let limit = limit.max(1) as usize;
+    let mut data: Vec<T> = all.skip(from).take(limit + 1).collect();
+    let more = data.len() > limit;
+    data.truncate(limit);
+    Ok(Page { data, next_cursor: more.then(|| (from + limit).to_string()) })
+}
+
+/// Calls a macro with the signature of every verb of the store, so that each wrapper is written once.
+macro_rules! for_each_store_verb {
+    ($each:ident) => {
+        $each! {
+            create_account(account: &Account) -> Inserted<Account>;
+            account(tenant: TenantId) -> Option<Account>;
+            save_account(account: &Account) -> Saved<Account>;
+            put_key(key: &ApiKey, secret_hash: &str) -> ();
+            key_by_hash(secret_hash: &str) -> Option<ApiKey>;
+            keys(tenant: TenantId) -> Vec<ApiKey>;
+            delete_key(tenant: TenantId, id: ApiKeyId) -> bool;
+            contact(tenant: TenantId, id: ContactId) -> Option<Contact>;
+            person(tenant: TenantId, id: ContactId) -> Option<Person>;
+            find_contact(tenant: TenantId, identity: &Identity) -> Option<ContactId>;
+            save_contact(tenant: TenantId, contact: &Contact, gained: &[Identity], lost: &[Identity]) -> ContactSaved;
+            contacts(tenant: TenantId, cursor: Option<&str>, limit: u32) -> Page<Contact>;
+            save_conversation(tenant: TenantId, contact: ContactId, conversation: &Conversation) -> Saved<Conversation>;
+            save_target(tenant: TenantId, contact: ContactId, target: &Target) -> Saved<Target>;
+            insert_enrollment(tenant: TenantId, enrollment: &Enrollment) -> Inserted<Enrollment>;
+            enrollment(tenant: TenantId, id: EnrollmentId) -> Option<Enrollment>;
+            claim(tenant: TenantId, id: EnrollmentId, generation: u32, step: u32, lease: &Lease) -> Claim;
+            commit(tenant: TenantId, enrollment: &Enrollment) -> Saved<Enrollment>;
+            push_back(entry: DueEntry, generation: u32, wake: Timestamp, swept: u32) -> bool;
+            due(shard: u8, until: Timestamp, limit: u32) -> Vec<DueEntry>;
+            enrollments(tenant: TenantId, filter: &EnrollmentFilter, cursor: Option<&str>, limit: u32) -> Page<Enrollment>;
+            save_sequence(tenant: TenantId, sequence: &StoredSequence) -> Saved<StoredSequence>;
+            publish(tenant: TenantId, sequence: &StoredSequence, version: &Version) -> Saved<StoredSequence>;
+            sequence(tenant: TenantId, id: SequenceId) -> Option<StoredSequence>;
+            sequences(tenant: TenantId) -> Vec<StoredSequence>;
+            delete_sequence(tenant: TenantId, id: SequenceId) -> bool;
+            version(tenant: TenantId, id: SequenceId, version: u32) -> Option<Version>;
+            versions(tenant: TenantId, id: SequenceId) -> Vec<Version>;
+            save_sender(tenant: TenantId, sender: &Sender) -> Saved<Sender>;
+            sender(id: SenderId) -> Option<Sender>;
+            senders(tenant: TenantId) -> Vec<Sender>;
+            delete_sender(id: SenderId) -> bool;
+            save_attribute(tenant: TenantId, attribute: &Attribute) -> ();
+            attributes(tenant: TenantId) -> Vec<Attribute>;
+            put_message(tenant: TenantId, message: &StoredMessage) -> ();
+            messages(tenant: TenantId, contact: ContactId, cursor: Option<&str>, limit: u32) -> Page<StoredMessage>;
+            put_suppression(tenant: TenantId, suppression: &Suppression) -> ();
+            suppression(tenant: TenantId, channel: Channel, address: &str) -> Option<Suppression>;
+            suppressions(tenant: TenantId) -> Vec<Suppression>;
+            delete_suppression(tenant: TenantId, id: &str) -> Option<Suppression>;
+            create_job(job: &Job, parts: &[JobPart]) -> ();
+            add_parts(job: &Job, parts: &[JobPart]) -> Saved<Job>;
+            job(tenant: TenantId, id: JobId) -> Option<Job>;
+            part(tenant: TenantId, job: JobId, number: u32) -> Option<JobPart>;
+            advance_part(tenant: TenantId, job: JobId, before: u32, part: &JobPart, counted: &JobCounts) -> Saved<JobPart>;
+            is_new(tenant: TenantId, source: &str, id: &str, now: Timestamp) -> bool;
+            remember(tenant: TenantId, seen: &Remembered) -> ();
+            begin(key: &str, body_hash: &str, seed: [u8; 32], now: Timestamp) -> Begun;
+            finish(key: &str, record: &IdempotencyRecord, now: Timestamp) -> ();
+            abandon(key: &str) -> ();
+        }
+    };
+}
+pub(crate) use for_each_store_verb;

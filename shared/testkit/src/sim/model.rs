@@ -1,0 +1,372 @@
+//! The promises of DESIGN.md section 3, checked from outside: from what the provider was really
+//! asked, from what was acknowledged when, and from the shape of what is stored.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+use std::sync::Arc;
+
+use domain::enrollment::{AttemptResult, Enrollment, ParkReason, State as Run};
+use domain::ids::{AttemptRef, ContactId, EnrollmentId};
+use domain::message::DeliveryStatus;
+
+use super::calendar::allowed_within;
+use super::hub::HandlerId;
+use super::provider::ProviderCall;
+use super::scenario::Scenario;
+use crate::memory::{EnrollmentWrite, Tables, Verb};
+
+/// A worker's clock may be off by this much, either way.
+pub const MAX_SKEW: i64 = 4;
+/// Longer than the send function lives, by more than the clocks differ.
+pub const LEASE_SECONDS: i64 = 90;
+/// Whoever claims asks so often before it leaves a claim without an answer.
+const CLAIM_TRIES: u32 = 3;
+/// WhatsApp's customer service window.
+const REPLY_WINDOW: i64 = 24 * 3600;
+
+/// A promise that was not kept.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Violation {
+    /// The promise's number in DESIGN.md section 3, or a word.
+    pub promise: &'static str,
+    pub text: String,
+}
+
+impl fmt::Display for Violation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "promise {}: {}", self.promise, self.text)
+    }
+}
+
+/// An event about a contact that somebody has got an answer to.
+#[derive(Debug, Clone)]
+pub struct Told {
+    pub id: String,
+    pub kind: ToldKind,
+    /// When it happened, in true time.
+    pub at: i64,
+    /// About the contact's appointment, not about the contact as such.
+    pub about_target: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ToldKind {
+    Reply,
+    Goal,
+    Unsubscribed,
+}
+
+#[derive(Debug, Default)]
+struct Contact {
+    told: Vec<Told>,
+    suppressed: bool,
+    /// When the person wrote, in true time; known to the provider, perhaps not to the engine.
+    wrote: Vec<i64>,
+}
+
+/// What was asked of a run, as far as it binds.
+#[derive(Debug, Default)]
+struct Orders {
+    /// A pause was acknowledged, and nothing that ends it has been asked since.
+    paused: bool,
+    ended: bool,
+    /// Requests under way that may end a pause.
+    unpausing: u32,
+    /// How many such requests have ever begun.
+    unpauses: u64,
+}
+
+#[derive(Debug, Clone)]
+struct ClaimSeen {
+    handler: HandlerId,
+    at: i64,
+}
+
+pub struct Model {
+    scenario: Arc<Scenario>,
+    contacts: BTreeMap<ContactId, Contact>,
+    orders: BTreeMap<EnrollmentId, Orders>,
+    claims: BTreeMap<(EnrollmentId, u32), ClaimSeen>,
+    /// Handlers that died.
+    excused: BTreeSet<HandlerId>,
+    /// How often a handler's claim was left without an answer.
+    unanswered: BTreeMap<HandlerId, u32>,
+    pub violation: Option<Violation>,
+}
+
+impl Model {
+    pub fn new(scenario: Arc<Scenario>) -> Self {
+        let contacts = scenario.contacts.iter().enumerate().map(|(index, id)| {
+            let wrote = if index % 2 == 0 { vec![super::scenario::START - 3600] } else { Vec::new() };
+            (*id, Contact { wrote, ..Contact::default() })
+        });
+        Self {
+            contacts: contacts.collect(),
+            scenario,
+            orders: BTreeMap::new(),
+            claims: BTreeMap::new(),
+            excused: BTreeSet::new(),
+            unanswered: BTreeMap::new(),
+            violation: None,
+        }
+    }
+
+    pub fn broken(&mut self, promise: &'static str, text: impl Into<String>) {
+        self.violation.get_or_insert_with(|| Violation { promise, text: text.into() });
+    }
+
+    // What was asked and acknowledged.
+
+    pub fn wrote(&mut self, contact: ContactId, at: i64) {
+        self.contacts.entry(contact).or_default().wrote.push(at);
+    }
+
+    pub fn told(&mut self, contact: ContactId, told: Told) {
+        let contact = self.contacts.entry(contact).or_default();
+        contact.suppressed |= told.kind == ToldKind::Unsubscribed;
+        contact.told.push(told);
+    }
+
+    pub fn ended(&mut self, id: EnrollmentId) {
+        self.orders.entry(id).or_default().ended = true;
+    }
+
+    /// A request begins that may end a pause.
+    pub fn unpausing(&mut self, id: EnrollmentId) {
+        let orders = self.orders.entry(id).or_default();
+        orders.paused = false;
+        orders.unpausing += 1;
+        orders.unpauses += 1;
+    }
+
+    /// It is over, one way or the other.
+    pub fn unpausing_over(&mut self, id: EnrollmentId) {
+        let orders = self.orders.entry(id).or_default();
+        orders.unpausing = orders.unpausing.saturating_sub(1);
+    }
+
+    /// A pause begins: what it must find again at its end to bind. `None`: another request is under
+    /// way that may end the pause, and either may come last.
+    pub fn pausing(&mut self, id: EnrollmentId) -> Option<u64> {
+        let orders = self.orders.entry(id).or_default();
+        (orders.unpausing == 0).then_some(orders.unpauses)
+    }
+
+    pub fn paused(&mut self, id: EnrollmentId, since: Option<u64>) {
+        let orders = self.orders.entry(id).or_default();
+        orders.paused |= since == Some(orders.unpauses);
+    }
+
+    /// A handler died: what it had begun may be left as it is.
+    pub fn died(&mut self, handler: HandlerId) {
+        self.excused.insert(handler);
+    }
+
+    /// Its claim may or may not have been written. After so many times in a row it may give up.
+    pub fn claim_unanswered(&mut self, handler: HandlerId) {
+        let times = self.unanswered.entry(handler).or_default();
+        *times += 1;
+        if *times >= CLAIM_TRIES {
+            self.excused.insert(handler);
+        }
+    }
+
+    // What is stored.
+
+    /// Every write of an enrollment.
+    pub fn written(&mut self, write: &EnrollmentWrite, handler: HandlerId, now: i64, tables: &Tables) {
+        let EnrollmentWrite { verb, before, after, tenant } = write;
+        let id = after.id;
+        let (wake, lease) = (after.wake.is_some(), after.lease.is_some());
+        let future = match after.state {
+            Run::Waiting => wake && !lease,
+            Run::Sending => wake && lease,
+            Run::Paused | Run::Parked(_) => !wake && !lease,
+            Run::Finished(_) => wake == lease,
+        };
+        if !future || !tables.is_indexed(*tenant, after) {
+            self.broken("4", format!("{id} has no one future: {:?}, wake {wake}, lease {lease}", after.state));
+        }
+        if let Some(before) = before {
+            self.changed(before, after, *verb);
+        }
+        if *verb == Verb::Claim
+            && let Some(lease) = &after.lease
+        {
+            self.claims.insert((id, lease.generation), ClaimSeen { handler, at: now });
+            self.claimed(after);
+        }
+    }
+
+    fn changed(&mut self, before: &Enrollment, after: &Enrollment, verb: Verb) {
+        let id = after.id;
+        if *before != *after && verb != Verb::PushBack && after.rev != before.rev + 1 {
+            self.broken("order", format!("{id} went from revision {} to {}", before.rev, after.rev));
+        }
+        if before.state.is_finished() && before.state != after.state {
+            self.broken("2", format!("{id} had finished and is {:?} again", after.state));
+        }
+        if before.version != after.version {
+            self.broken("5", format!("{id} changed its version"));
+        }
+        for old in &before.records {
+            let Some(new) = after.records.iter().find(|r| r.key == old.key) else {
+                return self.broken("6", format!("{id} lost its record of {}", old.key));
+            };
+            let failed = new.attempts.iter().any(|a| matches!(a.result, AttemptResult::Failed(_)));
+            let back = new.status < old.status && old.possibly_sent();
+            let delivered = old.status > domain::enrollment::StepStatus::Sent;
+            if back && (delivered || !failed) {
+                self.broken("6", format!("{id}: {} went back from {:?} to {:?}", old.key, old.status, new.status));
+            }
+            for attempt in &old.attempts {
+                let now = new.attempts.iter().find(|a| a.generation == attempt.generation).map(|a| &a.result);
+                let back = match (&attempt.result, now) {
+                    (AttemptResult::Accepted(was), Some(AttemptResult::Accepted(is))) => is < was,
+                    (AttemptResult::Accepted(was), Some(AttemptResult::Failed(_))) => *was > DeliveryStatus::Sent,
+                    (AttemptResult::Accepted(_), Some(_)) => true,
+                    _ => false,
+                };
+                if back {
+                    self.broken("6", format!("{id}: attempt {} went back to {now:?}", attempt.generation));
+                }
+            }
+        }
+    }
+
+    /// A claim was written: nothing acknowledged before may stand against it.
+    fn claimed(&mut self, e: &Enrollment) {
+        let id = e.id;
+        let orders = self.orders.entry(id).or_default();
+        let (paused, ended) = (orders.paused, orders.ended);
+        if ended {
+            return self.broken("2", format!("{id} was claimed after its end was acknowledged"));
+        }
+        if paused {
+            return self.broken("2", format!("{id} was claimed after its pause was acknowledged"));
+        }
+        let Some(contact) = self.contacts.get(&id.contact) else { return };
+        if contact.suppressed {
+            return self.broken("3", format!("{id} was claimed after the contact's opt-out was acknowledged"));
+        }
+        let Some(spec) = self.scenario.sequence(id.sequence) else { return };
+        let against = contact.told.iter().find(|told| {
+            let ends = match told.kind {
+                ToldKind::Reply => spec.on_reply,
+                ToldKind::Goal => spec.goal && !(told.about_target && !spec.dated && e.target.is_some()),
+                ToldKind::Unsubscribed => true,
+            };
+            // Which of two came first is anybody's guess within what clocks differ.
+            ends && told.at - 2 * MAX_SKEW > e.since.0 && e.trigger.as_ref() != Some(&told.id)
+        });
+        if let Some(told) = against {
+            let text = format!("{id} was claimed after {:?} `{}` was acknowledged", told.kind, told.id);
+            self.broken("2", text);
+        }
+    }
+
+    // What the provider is asked.
+
+    /// A call starts. `earlier`: every call before it.
+    pub fn call_starts(&mut self, call: &ProviderCall, earlier: &[ProviderCall], now: i64, tables: &Tables) {
+        let AttemptRef { enrollment: id, generation } = call.attempt;
+        let Some(claim) = self.claims.get(&(id, generation)).cloned() else {
+            return self.broken("1", format!("{id}: {} is sent without a claim", call.key));
+        };
+        let same_step = earlier.iter().filter(|c| c.attempt.enrollment == id && c.key == call.key);
+        for other in same_step {
+            if !other.is_void() {
+                let text = format!("{id}: {} is sent again, the call of event {} stands", call.key, other.event);
+                return self.broken("1", text);
+            }
+        }
+        if now > claim.at + LEASE_SECONDS + MAX_SKEW {
+            return self.broken("3", format!("{id}: {} is sent when its lease has long expired", call.key));
+        }
+        let Some(spec) = self.scenario.sequence(id.sequence) else { return };
+        let Some(step) = spec.steps.iter().find(|s| s.key == call.key) else {
+            return self.broken("5", format!("{id}: there is no step {}", call.key));
+        };
+        if !allowed_within(step, self.scenario.quiet, now - LEASE_SECONDS - 2 * MAX_SKEW, now + 2 * MAX_SKEW) {
+            return self.broken("3", format!("{id}: {} is sent at a time that is not allowed", call.key));
+        }
+        let wrote = self.contacts.get(&id.contact).map(|c| c.wrote.as_slice()).unwrap_or_default();
+        if call.text && !wrote.iter().any(|at| *at <= now && now - at < REPLY_WINDOW) {
+            return self.broken("3", format!("{id}: free text {} outside the 24 hours", call.key));
+        }
+        let version = tables.all_enrollments().find(|(_, e)| e.id == id).map(|(_, e)| e.version);
+        if version != Some(call.version) {
+            self.broken("5", format!("{id}: {} is sent in version {}", call.key, call.version));
+        }
+    }
+
+    // When everything has settled.
+
+    /// Faults have stopped and enough time has passed.
+    pub fn settled(&mut self, tables: &Tables, calls: &[ProviderCall]) {
+        for (_, e) in tables.all_enrollments() {
+            let done = matches!(e.state, Run::Finished(_) | Run::Paused | Run::Parked(_));
+            if !done || e.lease.is_some() {
+                let text = format!("{} is stuck: {:?} at step {}, wake {:?}", e.id, e.state, e.step, e.wake);
+                self.broken("4", text);
+            }
+            self.reason_stands(e, tables);
+            self.records_agree(e, calls);
+        }
+        for call in calls.iter().filter(|c| c.fate.accepted()) {
+            let id = call.attempt.enrollment;
+            let e = tables.all_enrollments().find(|(_, e)| e.id == id).map(|(_, e)| e);
+            let Some(record) = e.and_then(|e| e.records.iter().find(|r| r.key == call.key)) else {
+                self.broken("6", format!("{id}: nothing is known of {}, which was accepted", call.key));
+                continue;
+            };
+            let delivered = call.acknowledged >= Some(DeliveryStatus::Delivered);
+            if delivered && record.status <= domain::enrollment::StepStatus::Sent {
+                let text = format!("{id}: {} was reported {:?}, is {:?}", call.key, call.acknowledged, record.status);
+                self.broken("6", text);
+            }
+            if !call.told_failed && !record.possibly_sent() {
+                self.broken("6", format!("{id}: {} was accepted, and is {:?}", call.key, record.status));
+            }
+        }
+    }
+
+    /// Whoever is held is held for a reason that is still there.
+    fn reason_stands(&mut self, e: &Enrollment, tables: &Tables) {
+        let Run::Parked(reason) = e.state else { return };
+        let target = || tables.target_of(e).is_some_and(|t| t.attributes.contains_key("starts_at"));
+        let gone = match reason {
+            ParkReason::ModuleDisabled => tables.is_enabled(self.scenario.tenant),
+            ParkReason::SenderSuspended => !tables.is_suspended(self.scenario.sender),
+            ParkReason::TargetDateMissing => target(),
+            ParkReason::SenderMissing | ParkReason::NeverAllowed => true,
+        };
+        if gone {
+            self.broken("4", format!("{} is held for {}, which is no longer so", e.id, reason.as_str()));
+        }
+    }
+
+    fn records_agree(&mut self, e: &Enrollment, calls: &[ProviderCall]) {
+        let id = e.id;
+        for record in &e.records {
+            for attempt in &record.attempts {
+                let reference = AttemptRef { enrollment: id, generation: attempt.generation };
+                let call = calls.iter().find(|c| c.attempt == reference);
+                let accepted = call.is_some_and(|c| c.fate.accepted());
+                let text = |word| format!("{id}: attempt {} of {} {word}", attempt.generation, record.key);
+                match &attempt.result {
+                    AttemptResult::Accepted(_) if !accepted => self.broken("6", text("counts as accepted and was not")),
+                    AttemptResult::Refused(_) if accepted => self.broken("6", text("counts as refused and was accepted")),
+                    AttemptResult::Failed(_) if !accepted => self.broken("6", text("counts as failed and was not accepted")),
+                    AttemptResult::Unknown if call.is_none() => {
+                        let claim = self.claims.get(&(id, attempt.generation));
+                        if !claim.is_some_and(|c| self.excused.contains(&c.handler)) {
+                            self.broken("drop", text("counts as sent, was never tried, and nobody died"));
+                        }
+                    }
+                    _ => {}
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,263 @@
+//! What a seed's run is about: an account, its sequences and contacts, and how its machines are.
+
+use std::collections::BTreeMap;
+
+use domain::account::{Account, Settings};
+use domain::contact::{Contact, Profile, Target, TargetRef};
+use domain::ids::{ContactId, Ids, SenderId, SequenceId, TenantId};
+use domain::message::{Channel, ProviderKind};
+use domain::sender::{Sender, SenderLimits};
+use domain::sequence::{Sequence, TargetKind};
+use domain::time::Timestamp;
+use engine::model::{StoredSequence, Version};
+use serde_json::{Value, json};
+
+use super::rng::Rng;
+use crate::memory::Tables;
+
+/// 2026-11-16T12:00:00Z, a Monday, 09:00 in São Paulo.
+pub const START: i64 = 1_794_830_400;
+/// São Paulo has had no DST since 2019, so the independent calendar is simple arithmetic.
+pub const ZONE: &str = "America/Sao_Paulo";
+pub const ZONE_OFFSET: i64 = -3 * 3600;
+
+/// Hours of the local day, in minutes; overnight when `from > to`. `weekdays`: Monday to Friday only.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Hours {
+    pub from: i64,
+    pub to: i64,
+    pub weekdays: bool,
+}
+
+impl Hours {
+    fn json(self) -> Value {
+        let clock = |m: i64| format!("{:02}:{:02}", m / 60, m % 60);
+        let mut hours = json!({"from": clock(self.from), "to": clock(self.to)});
+        if self.weekdays {
+            hours["days"] = json!(["mon", "tue", "wed", "thu", "fri"]);
+        }
+        hours
+    }
+}
+
+#[derive(Debug, Clone)]
+pub struct StepSpec {
+    pub key: String,
+    pub window: Option<Hours>,
+    pub business: bool,
+    json: Value,
+}
+
+#[derive(Debug, Clone)]
+pub struct SequenceSpec {
+    pub id: SequenceId,
+    pub on_reply: bool,
+    pub goal: bool,
+    /// About an appointment, whose date steps wait for.
+    pub dated: bool,
+    pub steps: Vec<StepSpec>,
+    json: Value,
+}
+
+impl SequenceSpec {
+    /// The published form; texts name version and step, so that the provider's stand-in knows both.
+    pub fn version(&self, number: u32) -> Sequence {
+        let mut json = self.json.clone();
+        json["steps"] = self.steps.iter().map(|s| at_version(&s.json, number)).collect();
+        serde_json::from_value(json).expect("the scenario writes sequences as the API takes them")
+    }
+}
+
+fn at_version(step: &Value, number: u32) -> Value {
+    let text = step.to_string().replace("VERSION", &number.to_string());
+    serde_json::from_str(&text).expect("a number is as good as a word")
+}
+
+/// Everything that a seed fixes before the first event.
+#[derive(Debug, Clone)]
+pub struct Scenario {
+    pub tenant: TenantId,
+    pub sender: SenderId,
+    pub quiet: Option<Hours>,
+    pub sequences: Vec<SequenceSpec>,
+    pub contacts: Vec<ContactId>,
+    /// What each worker's clock is ahead of the true time; the last one is the API's.
+    pub skews: [i64; 3],
+    /// Functions are killed at their time-out. Off only where the test of the guards wants to see
+    /// what a worker does that comes to itself after its lease.
+    pub timeouts: bool,
+    settings: Settings,
+    spread: Ids,
+}
+
+pub const TARGET: &str = "visit";
+
+pub fn target() -> TargetRef {
+    TargetRef { kind: TargetKind::Appointment, id: TARGET.into() }
+}
+
+pub fn phone(contact: usize) -> String {
+    format!("55119876543{contact:02}")
+}
+
+impl Scenario {
+    pub fn new(seed: u64) -> Self {
+        let mut rng = Rng::stream(seed, 1);
+        let mut ids = Ids::from_seed(rng.bytes());
+        let tenant = TenantId::new(&mut ids);
+        let sender = SenderId::of(tenant, &mut ids);
+        let quiet = rng.chance(400).then_some(Hours { from: 20 * 60, to: 8 * 60, weekdays: false });
+        let sequences = (0..1 + rng.below(2)).map(|i| sequence(i, SequenceId::new(&mut ids), &mut rng)).collect();
+        let contacts = (0..1 + rng.below(3)).map(|_| ContactId::new(&mut ids)).collect();
+        let settings = Settings {
+            name: "Loja".into(),
+            enabled: true,
+            timezone: ZONE.into(),
+            quiet_hours: quiet.iter().map(|q| serde_json::from_value(q.json()).expect("hours")).collect(),
+            spread_minutes: if rng.chance(300) { 20 } else { 0 },
+            ..Settings::default()
+        };
+        let skews = std::array::from_fn(|_| if rng.chance(500) { rng.between(-4, 4) } else { 0 });
+        Self { tenant, sender, quiet, sequences, contacts, skews, timeouts: true, settings, spread: ids }
+    }
+
+    /// Writes what stands before the first event.
+    pub fn prepare(&self, tables: &mut Tables) {
+        let now = Timestamp(START);
+        let account = Account { id: self.tenant, rev: 1, created_at: now, settings: self.settings.clone() };
+        drop(tables.create_account(&account));
+        let sender = Sender {
+            id: self.sender,
+            rev: 1,
+            created_at: now,
+            name: "Loja".into(),
+            channel: Channel::Whatsapp,
+            provider: ProviderKind::WhatsappCloud,
+            config: json!({}),
+            limits: SenderLimits::default(),
+            suspended: None,
+            templates: None,
+        };
+        drop(tables.save_sender(self.tenant, &sender));
+        for (index, id) in self.contacts.iter().enumerate() {
+            let profile = Profile {
+                first_name: Some("Ana".into()),
+                phone: Some(format!("+{}", phone(index))),
+                whatsapp_id: Some(phone(index)),
+                ..Profile::default()
+            };
+            let mut contact = Contact::new(*id, profile, now);
+            contact.rev = 1;
+            if index % 2 == 0 {
+                // This one has written today: free text may go out.
+                contact.last_inbound.insert(self.sender, now.plus_hours(-1));
+            }
+            let identities = contact.identities();
+            drop(tables.save_contact(self.tenant, &contact, &identities, &[]));
+            let mut target = Target {
+                kind: TargetKind::Appointment,
+                id: TARGET.into(),
+                rev: 1,
+                attributes: BTreeMap::new(),
+                marks: domain::signal::Marks::default(),
+            };
+            // Without a date at first, for some.
+            if index != 1 {
+                target.attributes.insert("starts_at".into(), json!(now.plus_days(2).to_string()));
+            }
+            drop(tables.save_target(self.tenant, *id, &target));
+        }
+        for spec in &self.sequences {
+            let stored = StoredSequence {
+                id: spec.id,
+                revision: 1,
+                owner: "ana@example.com".into(),
+                archived: false,
+                published: 1,
+                created_at: now,
+                updated_at: now,
+                draft: spec.version(1),
+            };
+            drop(tables.publish(self.tenant, &stored, &self.published(spec, 1, now)));
+        }
+        // Seeds of what comes later do not depend on what stands before.
+        let _ = &self.spread;
+    }
+
+    pub fn published(&self, spec: &SequenceSpec, number: u32, now: Timestamp) -> Version {
+        Version {
+            sequence_id: spec.id,
+            number,
+            published_at: now,
+            published_by: "ana@example.com".into(),
+            sequence: spec.version(number),
+        }
+    }
+
+    pub fn sequence(&self, id: SequenceId) -> Option<&SequenceSpec> {
+        self.sequences.iter().find(|s| s.id == id)
+    }
+}
+
+fn sequence(index: usize, id: SequenceId, rng: &mut Rng) -> SequenceSpec {
+    let dated = rng.chance(350);
+    let steps = (0..2 + rng.below(3)).map(|step| self::step(index, step, dated, rng)).collect();
+    let (on_reply, goal) = (rng.chance(800), rng.chance(700));
+    let goals = if goal {
+        json!([{"event": "charge.paid", "where": [{"field": "data.amount", "op": "gte", "value": 50}]}])
+    } else {
+        json!([])
+    };
+    let on_duplicate = if rng.chance(300) { "restart" } else { "ignore" };
+    let json = json!({
+        "name": "Retorno",
+        "target": if dated { "appointment" } else { "contact" },
+        "steps": [],
+        "exit": {"on_reply": on_reply, "goals": goals},
+        "entry": {"on_duplicate": on_duplicate, "triggers": [{"event": "cart.left"}]},
+    });
+    SequenceSpec { id, on_reply, goal, dated, steps, json }
+}
+
+fn step(sequence: usize, index: usize, dated: bool, rng: &mut Rng) -> StepSpec {
+    let key = format!("s{sequence}k{index}");
+    let mut wait = match rng.below(8) {
+        0 | 1 => json!({"value": 0, "unit": "minutes"}),
+        2 => json!({"value": 5, "unit": "minutes"}),
+        3 => json!({"value": 30, "unit": "minutes"}),
+        4 => json!({"value": 5, "unit": "hours"}),
+        5 => json!({"value": 1, "unit": "days"}),
+        6 => json!({"value": 2, "unit": "days"}),
+        _ => json!({"value": 1, "unit": "business_days"}),
+    };
+    if dated && rng.chance(600) {
+        wait = json!({"value": 1 + rng.below(20), "unit": "hours"});
+        wait[*rng.pick(&["before", "after"])] = json!("target.starts_at");
+    }
+    let window = match rng.below(6) {
+        0 => Some(Hours { from: 9 * 60, to: 12 * 60, weekdays: false }),
+        1 => Some(Hours { from: 8 * 60, to: 18 * 60, weekdays: true }),
+        2 => Some(Hours { from: 18 * 60, to: 60, weekdays: false }),
+        _ => None,
+    };
+    let business = wait["unit"] == "business_days";
+    let content = if rng.chance(150) {
+        json!({"type": "whatsapp_template", "name": format!("vVERSION_{key}"), "language": "pt_BR", "body": []})
+    } else {
+        json!({"type": "text", "text": format!("vVERSION_{key}")})
+    };
+    let mut json = json!({"key": key, "wait": wait, "channel": "whatsapp", "content": content});
+    if let Some(window) = window {
+        json["window"] = window.json();
+    }
+    if rng.chance(850) {
+        json["fallback_template"] = json!({"name": format!("vVERSION_{key}"), "language": "pt_BR", "body": []});
+    }
+    if rng.chance(150) {
+        json["skip_if_late"] = json!({"value": 2, "unit": "hours"});
+    }
+    if rng.chance(250) {
+        json["on_failure"] = json!("stop");
+    }
+    StepSpec { key, window, business, json }
+}

@@ -1,0 +1,14 @@
+//! What the issue promises, driven over HTTP on the manual clock: real handlers, real AWS SDK
+//! adapters on an embedded DynamoDB, provider stand-ins that speak the providers' HTTP.
+#![allow(clippy::unwrap_used)]
+
+mod control;
+mod enrolling;
+mod errors;
+mod events;
+mod failures;
+mod sending;
+mod times;
+mod versions;
+mod webhooks;
+mod world;

@@ -1,0 +1,1 @@
+//! End-to-end tests: the whole program over its own HTTP, as a user drives it. See `api/`.

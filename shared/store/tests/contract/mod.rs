@@ -92,6 +92,7 @@ pub fn enrollment(id: EnrollmentId) -> Enrollment {
             previous: NOW,
             since: NOW,
             entered: Entered {
+                id: 7,
                 at: NOW,
                 by: "ana@example.com".into(),
                 source: Source { type_: SourceType::Manual, name: None },

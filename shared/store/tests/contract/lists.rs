@@ -152,7 +152,7 @@ pub async fn a_cursor_is_refused_elsewhere(store: &impl Store) {
     let of_messages = store.messages(w.tenant, contact, None, 1).await.unwrap().next_cursor.unwrap();
     let filter = EnrollmentFilter { sequence: Some(sequences[0]), ..EnrollmentFilter::default() };
     let of_runs = store.enrollments(w.tenant, &filter, None, 1).await.unwrap().next_cursor.unwrap();
-    for garbage in ["", "x", "AAAA", "😀", &of_contacts[..10], &of_messages, &of_runs] {
+    for garbage in ["", "x", "AAAA", "😀", &format!("{of_contacts}A"), &of_messages, &of_runs] {
         assert_eq!(store.contacts(w.tenant, Some(garbage), 1).await, refused, "{garbage}");
     }
     let stranger = World::new().tenant;

@@ -7,6 +7,7 @@ pub mod account;
 pub mod contact;
 pub mod content;
 pub mod enrollment;
+pub mod guards;
 pub mod ids;
 pub mod message;
 pub mod preview;

@@ -121,6 +121,13 @@ pub struct Refusal {
     pub retry_after: Option<u32>,
 }
 
+impl Refusal {
+    /// Again later, for a reason of our own.
+    pub fn passing(code: &str) -> Self {
+        Self { reaction: Reaction::Transient, code: code.to_owned(), retry_after: None }
+    }
+}
+
 /// How to react to a refusal (DESIGN.md section 4).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

@@ -122,7 +122,7 @@ impl<P: Ports> Engine<P> {
                 Saved::Yes => {
                     self.forget(tenant);
                     if switched_on {
-                        self.release(tenant, ParkReason::ModuleDisabled, ids).await?;
+                        self.release(tenant, ParkReason::ModuleDisabled, next.rev, ids).await?;
                     }
                     return Ok(next);
                 }

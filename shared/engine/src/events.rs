@@ -8,6 +8,7 @@ use std::collections::BTreeSet;
 
 use domain::contact::{Contact, Person, TargetRef};
 use domain::enrollment::{Source, SourceType};
+use domain::guard;
 use domain::ids::{ContactId, EnrollmentId, TenantId};
 use domain::message::{Channel, Identity};
 use domain::signal::{MESSAGE_RECEIVED, Signal, UNSUBSCRIBED, ends, holds};
@@ -45,7 +46,9 @@ impl<P: Ports> Engine<P> {
         contact: ContactId,
         signal: &Signal,
     ) -> Result<Vec<EnrollmentId>, Refused> {
-        self.mark(tenant, contact, signal).await?;
+        if guard!(MarkFirst, true) {
+            self.mark(tenant, contact, signal).await?;
+        }
         let unknown = Refused::Unknown { what: "contact", pointer: "/contact_id" };
         let person = self.store.person(tenant, contact).await?.ok_or(unknown)?;
         self.end_by(tenant, person, signal).await
@@ -189,7 +192,7 @@ impl<P: Ports> Engine<P> {
             }
             // Runs that the opt-out does not end (they began after it happened) may have a send
             // planned on the contact as it was.
-            return self.replan(tenant, id).await;
+            return if guard!(SuppressionReplans, true) { self.replan(tenant, id).await } else { Ok(()) };
         }
         Err(Refused::Busy)
     }

@@ -4,6 +4,7 @@
 //! passing reason (then it is answered 5xx too: the provider's repeat is harmless). Dies anywhere:
 //! the provider has no answer and repeats; marks, ranks and keyed records make repeats harmless.
 
+use domain::guard;
 use domain::ids::{ContactId, SenderId, TenantId};
 use domain::message::{Identity, InboundEvent, InboundMessage, Reaction, StatusUpdate};
 use domain::signal::{MESSAGE_RECEIVED, Signal};
@@ -125,7 +126,9 @@ impl<P: Ports> Engine<P> {
         for _ in 0..MAX_RACES {
             let Some(mut contact) = self.store.contact(tenant, id).await? else { return Ok(()) };
             let before = contact.clone();
-            contact.marks.add(signal);
+            if guard!(MarkFirst, true) {
+                contact.marks.add(signal);
+            }
             let last = contact.last_inbound.entry(sender).or_insert(signal.at);
             *last = (*last).max(signal.at);
             contact.remember(&seen);

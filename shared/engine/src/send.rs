@@ -12,6 +12,7 @@
 use domain::account::Settings;
 use domain::enrollment::settle::settle;
 use domain::enrollment::{Enrollment, Lease, ParkReason, PlannedSend, Planning};
+use domain::guard;
 use domain::ids::{SenderId, TenantId};
 use domain::message::{Outbound, Reaction, Refusal, SendOutcome};
 use domain::sender::{Sender, Suspension};
@@ -43,7 +44,7 @@ impl<P: Ports> Engine<P> {
         let (Some(sender), Some(credentials)) = (sender, credentials) else {
             return self.plan_again(planned, now).await;
         };
-        if now > planned.not_after || sender.suspended.is_some() || !account.settings.enabled {
+        if guard!(NotAfter, now > planned.not_after) || sender.suspended.is_some() || !account.settings.enabled {
             return self.plan_again(planned, now).await;
         }
         let token = self.ids().bytes::<12>();
@@ -66,7 +67,7 @@ impl<P: Ports> Engine<P> {
         let PlannedSend { tenant, enrollment, generation, step, .. } = *planned;
         for _ in 1..CLAIM_TRIES {
             match self.store.claim(tenant, enrollment, generation, step, lease).await {
-                Err(PortError::Throttled(_) | PortError::Transient(_)) => {}
+                Err(PortError::Throttled(_) | PortError::Transient(_)) if guard!(ClaimAgain, true) => {}
                 answer => return answer,
             }
         }
@@ -106,7 +107,7 @@ impl<P: Ports> Engine<P> {
             return not_called("message_record");
         }
         // An expired lease means to everybody else that nobody is still going to call.
-        if self.now() >= expires_at {
+        if guard!(LeaseAlive, self.now() >= expires_at) {
             return not_called("lease_expired");
         }
         let outbound = Outbound { reference, to: planned.to.clone(), message: planned.message.clone() };

@@ -70,7 +70,7 @@ impl<P: Ports> Engine<P> {
             _ => sender,
         };
         self.forget(tenant);
-        self.release(tenant, ParkReason::SenderMissing, ids).await?;
+        self.release(tenant, ParkReason::SenderMissing, saved.rev, ids).await?;
         Ok(saved)
     }
 
@@ -123,7 +123,7 @@ impl<P: Ports> Engine<P> {
             .await?;
         if fixed {
             // Also when an earlier try died here: what is parked counts, not what changed.
-            self.release(tenant, ParkReason::SenderSuspended, ids).await?;
+            self.release(tenant, ParkReason::SenderSuspended, saved.rev, ids).await?;
         }
         Ok(saved)
     }

@@ -4,6 +4,7 @@
 //! between the two: the entry comes up again after the push-back.
 
 use domain::enrollment::Enrollment;
+use domain::guard;
 use domain::time::Timestamp;
 use futures::stream::{self, StreamExt as _};
 
@@ -57,7 +58,7 @@ impl<P: Ports> Engine<P> {
         }
         let wake = now.plus_seconds(push_back(&enrollment));
         let pushed = self.store.push_back(entry, enrollment.generation, wake, enrollment.swept + 1).await?;
-        if pushed {
+        if guard!(Sweep, pushed) {
             let due = StepDue { tenant: entry.tenant, enrollment: entry.enrollment, generation: enrollment.generation };
             self.timers.arm_again(&due, now, now).await?;
         }

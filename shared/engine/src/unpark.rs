@@ -15,8 +15,14 @@ const PAGE: u32 = 100;
 
 impl<P: Ports> Engine<P> {
     /// Sets everybody held for this reason going again, by a job.
-    pub async fn release(&self, tenant: TenantId, reason: ParkReason, ids: &mut Ids) -> Result<Job, Refused> {
-        self.start(tenant, JobWork::Unpark { reason }, vec![Value::Null], true, ids).await
+    ///
+    /// `rev`: of what was mended. A repeat of the request mends once more, after others may have been
+    /// held: it needs a job of its own, the first one may be done.
+    pub async fn release(&self, tenant: TenantId, reason: ParkReason, rev: u64, ids: &mut Ids) -> Result<Job, Refused> {
+        let mut seed = ids.bytes::<32>();
+        seed.iter_mut().zip(rev.to_be_bytes()).for_each(|(byte, of_rev)| *byte ^= of_rev);
+        let mut ids = Ids::from_seed(seed);
+        self.start(tenant, JobWork::Unpark { reason }, vec![Value::Null], true, &mut ids).await
     }
 
     /// The job's work: every enrollment held for this reason is planned again, keeping its schedule.

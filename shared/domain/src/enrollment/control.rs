@@ -6,6 +6,7 @@
 
 use super::schedule::Planning;
 use super::types::{Enrollment, HappeningCode, Intent, Outcome, ParkReason, State, StepReason, StepStatus};
+use crate::guard;
 use crate::time::{Anchor, Timestamp};
 
 /// How a paused run goes on.
@@ -36,7 +37,11 @@ impl Enrollment {
 
     /// Whether the run counts as paused: now, or as soon as the send in flight is settled.
     pub fn is_paused(&self) -> bool {
-        let last = self.intents.iter().rev().find(|i| !matches!(i, Intent::Skip | Intent::SendNow));
+        let last = self
+            .intents
+            .iter()
+            .rev()
+            .find(|i| matches!(i, Intent::Pause | Intent::ResumeKeepSchedule | Intent::ResumeRestartWait));
         match last {
             Some(Intent::Pause) => true,
             Some(_) => false,
@@ -46,9 +51,12 @@ impl Enrollment {
 
     pub fn paused(&self, now: Timestamp) -> Option<Self> {
         if self.state == State::Sending {
+            if !guard!(PauseIntent, true) {
+                return None;
+            }
             // A send-now that was asked for after a pause ends it, unless the send is accepted: only
             // the last word counts.
-            let last = self.intents.iter().rev().find(|i| **i != Intent::Skip);
+            let last = self.intents.iter().rev().find(|i| !matches!(i, Intent::Skip | Intent::DateMoved));
             return if last == Some(&Intent::Pause) { None } else { self.intend(Intent::Pause) };
         }
         if self.state.is_finished() || self.state == State::Paused {
@@ -56,7 +64,9 @@ impl Enrollment {
         }
         let mut next = self.changed();
         next.pause_now(now);
-        next.next_generation();
+        if guard!(PauseBumps, true) {
+            next.next_generation();
+        }
         Some(next)
     }
 
@@ -114,7 +124,9 @@ impl Enrollment {
         }
         let mut next = self.changed();
         next.end(outcome, detail, now);
-        next.next_generation();
+        if guard!(EndBumps, true) {
+            next.next_generation();
+        }
         Some(next)
     }
 
@@ -155,7 +167,13 @@ impl Enrollment {
 
     /// A date of the target changed or arrived: what waits for it is planned again.
     pub fn target_moved(&self, planning: &Planning<'_>, now: Timestamp) -> Option<Self> {
-        let waits_for_it = planning.step(self.step).is_some_and(|s| s.wait.anchor() != Anchor::Previous);
+        if self.state == State::Sending {
+            // What settling knows of the dates is as old as the plan.
+            let rest = planning.sequence.steps.iter().skip(self.step as usize);
+            let waits = rest.into_iter().any(|s| s.wait.anchor() != Anchor::Previous);
+            return if waits { self.intend(Intent::DateMoved) } else { None };
+        }
+        let waits_for_it = self.waits_for_a_date(planning);
         let movable = matches!(self.state, State::Waiting | State::Parked(ParkReason::TargetDateMissing));
         if !waits_for_it || !movable {
             return None;
@@ -169,6 +187,10 @@ impl Enrollment {
             next.next_generation();
             next
         })
+    }
+
+    fn waits_for_a_date(&self, planning: &Planning<'_>) -> bool {
+        planning.step(self.step).is_some_and(|s| s.wait.anchor() != Anchor::Previous)
     }
 
     /// `in_flight`: the step whose send has just been settled.
@@ -188,6 +210,7 @@ impl Enrollment {
                 // Asked of the step in flight: moot once that is done with, sent or failed for good.
                 Intent::Skip if self.step == in_flight => self.skip_now(planning, now),
                 Intent::SendNow if self.step == in_flight => self.due_now(now),
+                Intent::DateMoved if self.waits_for_a_date(planning) => self.look_again(now),
                 _ => {}
             }
         }
@@ -203,8 +226,11 @@ impl Enrollment {
         self.happened(now, HappeningCode::Resumed, None);
         self.state = State::Waiting;
         match (mode, self.due) {
-            (ResumeMode::KeepSchedule, Some(due)) => self.wake = Some(due),
-            (ResumeMode::KeepSchedule, None) => self.schedule(planning, now),
+            // A date may have moved meanwhile; what was hurried stays so.
+            (ResumeMode::KeepSchedule, Some(due)) if self.send_now || !self.waits_for_a_date(planning) => {
+                self.wake = Some(due);
+            }
+            (ResumeMode::KeepSchedule, _) => self.schedule(planning, now),
             (ResumeMode::RestartWait, _) => {
                 self.previous = now;
                 self.caught_up = false;
@@ -224,6 +250,17 @@ impl Enrollment {
         if paused && !self.state.is_finished() {
             self.state = State::Paused;
             self.wake = None;
+        }
+    }
+
+    /// Planning reads the dates as they are.
+    fn look_again(&mut self, now: Timestamp) {
+        if matches!(self.state, State::Waiting | State::Parked(ParkReason::TargetDateMissing)) {
+            self.happened(now, HappeningCode::Replanned, None);
+            self.state = State::Waiting;
+            self.caught_up = false;
+            self.due = Some(now);
+            self.wake = Some(now);
         }
     }
 

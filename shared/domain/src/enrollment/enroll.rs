@@ -5,6 +5,7 @@ use sha2::{Digest as _, Sha256};
 use super::schedule::Planning;
 use super::types::{Body, Enrollment, Entered, Outcome, Source, State};
 use crate::contact::{Person, TargetRef};
+use crate::guard;
 use crate::ids::{EnrollmentId, SequenceId};
 use crate::sequence::{Reentry, TargetKind};
 use crate::time::Timestamp;
@@ -60,7 +61,8 @@ impl Wish {
         let id = EnrollmentId { contact: person.contact.id, sequence: self.sequence, scope: self.scope(kind), run: 0 };
         let mut runs: Vec<&Enrollment> = person.enrollments.iter().filter(|e| e.id.with_run(0) == id).collect();
         runs.sort_by_key(|e| e.id.run);
-        if let Some(same) = runs.iter().find(|e| self.trigger.is_some() && e.trigger == self.trigger) {
+        let triggered = |e: &&&Enrollment| guard!(TriggerOnce, self.trigger.is_some() && e.trigger == self.trigger);
+        if let Some(same) = runs.iter().find(triggered) {
             return Decision::Existing(Box::new((*same).clone()));
         }
         let mut run = 1;

@@ -1,5 +1,7 @@
 //! What the simulator found, each as the shortest story that shows it.
 
+use std::collections::BTreeMap;
+
 use super::status::status;
 use super::tests::{START, World, accepted, refusal, update};
 use super::*;
@@ -97,6 +99,29 @@ fn skipping_to_a_step_without_its_date_keeps_the_pause() {
     let skipped = paused.skipped(&world.planning(), START).unwrap();
     assert_eq!((skipped.state, skipped.step, skipped.wake), (State::Paused, 1, None));
     let resumed = skipped.resumed(control::ResumeMode::KeepSchedule, &world.planning(), START).unwrap();
-    let held = world.changed(&resumed, resumed.next_at().unwrap_or(START));
-    assert_eq!(held.state, State::Parked(ParkReason::TargetDateMissing));
+    assert_eq!(resumed.state, State::Parked(ParkReason::TargetDateMissing));
+}
+
+#[test]
+fn a_date_that_comes_or_moves_while_a_send_is_in_flight_is_not_missed() {
+    let mut world = World::new();
+    world.sequence.steps[1].wait =
+        serde_json::from_value(serde_json::json!({"value": 2, "unit": "hours", "before": "target.starts_at"})).unwrap();
+    let before = |hours: i64| BTreeMap::from([("starts_at".to_owned(), START.plus_hours(hours).to_string())]);
+    // Planned without a date, with an old or a past one; it arrives while the send is in flight.
+    for planned_with in [BTreeMap::new(), before(100), before(-5)] {
+        let sending = world.claimed(&world.enrolled(), START);
+        world.dates = before(10);
+        let moved = sending.target_moved(&world.planning(), START).unwrap();
+        assert_eq!((moved.state, moved.generation), (State::Sending, sending.generation));
+        world.dates = planned_with;
+        let settled = world.settled(&moved, &accepted(), START);
+        assert_eq!((settled.state, settled.step, settled.wake), (State::Waiting, 1, Some(START)));
+    }
+    // While it is paused, the resume looks at the date as it is.
+    world.dates = before(100);
+    let paused = world.sent(&world.enrolled(), START).paused(START).unwrap();
+    world.dates = before(10);
+    let resumed = paused.resumed(control::ResumeMode::KeepSchedule, &world.planning(), START).unwrap();
+    assert_eq!(resumed.due, Some(START.plus_hours(8)));
 }

@@ -9,6 +9,7 @@ use super::types::{Enrollment, MessageForm, ParkReason, PlannedSend, State, Step
 use crate::account::Settings;
 use crate::contact::{Contact, Person};
 use crate::content::{self, Text, Variables};
+use crate::guard;
 use crate::ids::TenantId;
 use crate::message::{Channel, Message, ProviderKind, Recipient};
 use crate::sender::Sender;
@@ -66,7 +67,9 @@ pub fn plan(e: &Enrollment, generation: u32, context: &Context<'_>, now: Timesta
     if e.state != State::Waiting {
         return Plan::Stale;
     }
-    if let Some((outcome, _)) = context.person.ended_by_mark(e, &context.sequence.exit) {
+    if guard!(MarksInPlan, true)
+        && let Some((outcome, _)) = context.person.ended_by_mark(e, &context.sequence.exit)
+    {
         return change(e, |next| next.end(outcome, None, now));
     }
     if !settings.enabled {
@@ -148,6 +151,9 @@ enum When {
 }
 
 fn when(e: &Enrollment, step: &Step, planning: &Planning<'_>, now: Timestamp) -> When {
+    if !guard!(AllowedHours, true) {
+        return When::Now;
+    }
     if e.send_now {
         return match next_allowed(planning.calendar, step.window.as_ref(), is_business(step), now) {
             Some(at) if at <= now => When::Now,
@@ -219,7 +225,7 @@ impl Context<'_> {
         if sender.suspended.is_some() {
             return Err(Not::Park(ParkReason::SenderSuspended));
         }
-        if contact.suppressed.contains(&sender.channel) {
+        if guard!(Suppressed, contact.suppressed.contains(&sender.channel)) {
             return Err(Not::Skip(StepReason::Suppressed));
         }
         let to = address(contact, sender.channel).ok_or(Not::Skip(StepReason::NoAddress))?;
@@ -261,7 +267,8 @@ impl Context<'_> {
         let last = contact.last_inbound.get(&sender.id);
         let closes = last.map(|at| at.plus_seconds(REPLY_WINDOW_SECONDS));
         let template_only = e.records.iter().any(|r| r.key == step.key && r.template_only);
-        let open = closes.is_some_and(|closes| now < closes) && !template_only;
+        let closed = guard!(ReplyWindow, closes.is_none_or(|closes| now >= closes));
+        let open = !closed && !template_only;
         let composed = |form, message, window_closes, why: &str, blank| Composed {
             sender: sender.id,
             channel: sender.channel,

@@ -3,8 +3,9 @@
 use std::collections::BTreeMap;
 
 use super::types::{
-    Enrollment, Happening, HappeningCode, Outcome, ParkReason, State, StepReason, StepRecord, StepStatus,
+    Enrollment, Happening, HappeningCode, Intent, Outcome, ParkReason, State, StepReason, StepRecord, StepStatus,
 };
+use crate::guard;
 use crate::sequence::{Sequence, Step};
 use crate::time::{Anchor, Calendar, Due, DueInput, Timestamp, due};
 
@@ -73,7 +74,7 @@ impl Enrollment {
 
     /// Whether a step is never sent again.
     pub(crate) fn has_possibly_sent(&self, key: &str) -> bool {
-        self.body.records.iter().any(|r| r.key == key && r.possibly_sent())
+        guard!(PossiblySent, self.body.records.iter().any(|r| r.key == key && r.possibly_sent()))
     }
 
     pub(crate) fn happened(&mut self, at: Timestamp, code: HappeningCode, detail: Option<String>) {
@@ -103,6 +104,13 @@ impl Enrollment {
             if self.has_possibly_sent(&step.key) {
                 self.advance(self.previous);
                 continue;
+            }
+            if self.intents.contains(&Intent::DateMoved) && step.wait.anchor() != Anchor::Previous {
+                // What settling knows of the dates is as old as the plan: planning looks again.
+                self.state = State::Waiting;
+                self.due = Some(now);
+                self.wake = Some(now);
+                return;
             }
             match planning.due(self, step, now) {
                 Due::At(planned) => {
@@ -168,7 +176,8 @@ impl Enrollment {
         self.state = State::Finished(outcome);
         self.body.intents.clear();
         self.due = None;
-        if self.lease.is_none() {
+        if !guard!(EndKeepsLease, self.lease.is_some()) {
+            self.lease = None;
             self.wake = None;
         }
     }

@@ -5,6 +5,7 @@ use super::types::{
     Attempt, AttemptResult, Enrollment, HappeningCode, Lease, MessageForm, Outcome, ParkReason, PlannedSend, State,
     StepReason, StepStatus,
 };
+use crate::guard;
 use crate::message::{DeliveryStatus, Reaction, Refusal, SendOutcome};
 use crate::sequence::OnFailure;
 use crate::time::Timestamp;
@@ -65,7 +66,7 @@ pub fn settle(
     planning: &Planning<'_>,
     now: Timestamp,
 ) -> Option<Enrollment> {
-    let lease = e.lease.as_ref().filter(|l| l.token == token)?;
+    let lease = e.lease.as_ref().filter(|l| !guard!(SettleToken, l.token != token))?;
     let reported = lease.reported.clone();
     let mut next = e.clone();
     next.rev += 1;
@@ -79,7 +80,10 @@ pub fn settle(
             next.settle_sent(result, Some(provider_message_id.clone()), planning, now);
         }
         (SendOutcome::Ambiguous, None) if lease.resolve_at.is_some() => return None,
-        (SendOutcome::Ambiguous, None) => next.leave_unknown(has_statuses, planning, now),
+        (SendOutcome::Ambiguous, None) if guard!(SilenceIsUnknown, true) => {
+            next.leave_unknown(has_statuses, planning, now);
+        }
+        (SendOutcome::Ambiguous, None) => next.settle_refused(&Refusal::passing("silence"), planning, now),
         (SendOutcome::Refused(refusal), _) => next.settle_refused(refusal, planning, now),
     }
     next.next_generation();
@@ -106,6 +110,9 @@ pub(crate) fn resolve(e: &Enrollment, planning: &Planning<'_>, now: Timestamp) -
 
 impl Enrollment {
     fn leave_unknown(&mut self, has_statuses: bool, planning: &Planning<'_>, now: Timestamp) {
+        if !guard!(LapseIsUnknown, true) && self.lease.as_ref().is_some_and(|l| l.expires_at <= now) {
+            return self.settle_refused(&Refusal::passing("lapsed"), planning, now);
+        }
         let Some(lease) = self.lease.as_mut() else { return };
         if let Some(reported) = lease.reported.clone() {
             return self.settle_reported(reported, planning, now);
@@ -158,7 +165,8 @@ impl Enrollment {
             let record = self.record(&step.key);
             record.attempt(&lease, result, provider_message_id);
             // An earlier attempt may have been reported as delivered meanwhile.
-            record.status = record.status.max(StepStatus::Sent);
+            let reached = guard!(SettleRank, record.possibly_sent());
+            record.status = if reached { record.status } else { StepStatus::Sent };
             record.reason = None;
             record.sent_at = Some(sent_at);
         }
@@ -193,7 +201,7 @@ impl Enrollment {
     fn decide_refused(&mut self, refusal: &Refusal, form: MessageForm, planning: &Planning<'_>, now: Timestamp) {
         let in_flight = self.step;
         let Some(step) = planning.step(in_flight) else { return };
-        if self.has_possibly_sent(&step.key) {
+        if guard!(SettleRank, self.has_possibly_sent(&step.key)) {
             // An earlier attempt has reached the person after all: there is nothing left to try.
             if self.state.is_finished() {
                 self.wake = None;

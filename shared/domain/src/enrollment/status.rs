@@ -2,6 +2,7 @@
 
 use super::schedule::Planning;
 use super::types::{Attempt, AttemptResult, Enrollment, MessageForm, Outcome, Reported, State, StepReason, StepStatus};
+use crate::guard;
 use crate::ids::AttemptRef;
 use crate::message::{DeliveryStatus, Reaction, StatusUpdate};
 use crate::sequence::OnFailure;
@@ -64,7 +65,10 @@ impl super::types::StepRecord {
         let before = self.clone();
         let attempt = &mut self.attempts[attempt];
         match &mut attempt.result {
-            AttemptResult::Accepted(rank) => *rank = (*rank).max(reached),
+            AttemptResult::Accepted(rank) => {
+                let lower = guard!(StatusRank, reached <= *rank);
+                *rank = if lower { *rank } else { reached };
+            }
             // A later word beats `unknown`, and a delivery beats a failure reported by mistake.
             AttemptResult::Unknown => attempt.result = AttemptResult::Accepted(reached),
             AttemptResult::Failed(_) if reached > DeliveryStatus::Failed => {
@@ -143,8 +147,8 @@ impl Enrollment {
         let step = &planning.sequence.steps[index];
         let another_way =
             reaction == Reaction::OutsideWindow && form == MessageForm::Text && step.fallback_template.is_some();
-        let unclaimed = matches!(self.state, State::Waiting | State::Paused);
-        if !another_way || !unclaimed || index as u32 + 1 != self.step {
+        let unclaimed = matches!(self.state, State::Waiting | State::Paused) && index as u32 + 1 == self.step;
+        if !another_way || guard!(ReopenUnclaimed, !unclaimed) {
             if step.on_failure == OnFailure::Stop && !self.state.is_finished() {
                 self.end(Outcome::Failed, None, now);
                 self.next_generation();

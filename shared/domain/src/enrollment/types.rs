@@ -249,6 +249,8 @@ pub enum Intent {
     /// Of the step in flight: moot once it was accepted.
     Skip,
     SendNow,
+    /// A date that a later step waits for has changed since the send was planned.
+    DateMoved,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

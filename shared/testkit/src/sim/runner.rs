@@ -514,7 +514,9 @@ impl Runner {
 
     fn ask_again(&mut self, pending: Pending) {
         self.unpausing_over(&pending);
-        let gives_up = self.hub.hit(Fault::ClientGivesUp);
+        // What is half done of these is the caller's to finish: nothing was acknowledged.
+        let insists = matches!(pending.ask, Ask::Enable(_) | Ask::RestoreSender | Ask::MoveDate { .. });
+        let gives_up = !insists && self.hub.hit(Fault::ClientGivesUp);
         if !gives_up {
             let at = self.hub.state().now + self.rng.between(1, 60);
             self.asks.push(Pending { tries: pending.tries + 1, at, ..pending });

@@ -2,6 +2,9 @@ use serde_json::{Value, json};
 
 use crate::world::World;
 
+/// Zone, previous, wait, settings, window, due.
+type Case<'a> = (&'a str, &'a str, (u32, &'a str), &'a Value, Option<&'a Value>, &'a str);
+
 /// TIME.md section 5, through `POST /v1/preview`.
 #[tokio::test(flavor = "multi_thread")]
 async fn the_examples_of_the_time_rule() {
@@ -12,7 +15,7 @@ async fn the_examples_of_the_time_rule() {
     let weekdays = json!({"days": ["mon", "tue", "wed", "thu", "fri"], "from": "08:00", "to": "18:00"});
     let night = json!({"from": "20:00", "to": "06:00"});
     let none = json!({});
-    let cases: [(&str, &str, (u32, &str), &Value, Option<&Value>, &str); 9] = [
+    let cases: [Case<'_>; 9] = [
         ("America/New_York", "2026-03-06T14:00:00Z", (3, "days"), &none, None, "2026-03-09T13:00:00Z"),
         ("America/New_York", "2026-03-07T07:30:00Z", (1, "days"), &none, None, "2026-03-08T07:00:00Z"),
         ("America/New_York", "2026-10-31T05:30:00Z", (1, "days"), &none, None, "2026-11-01T05:30:00Z"),

@@ -182,8 +182,11 @@ async fn create<P: Ports>(
     if body.conversation_id.as_deref().is_some_and(|c| c.is_empty() || c.chars().count() > 255) {
         return Err(Problem::field("/conversation_id", "invalid_value", "is not a usable id"));
     }
-    // What is refused writes nothing: neither the contact nor the target.
-    enrolls(&engine, tenant, body.sequence_id, body.target.as_ref()).await?;
+    // What is refused writes nothing: neither the contact nor the target. Without them the verb's own
+    // look is enough.
+    if body.contact.is_some() || body.target.is_some() {
+        enrolls(&engine, tenant, body.sequence_id, body.target.as_ref()).await?;
+    }
     let contact = contacts::of_body(&engine, tenant, body.contact_id, body.contact, &mut ids).await?;
     let target = match body.target {
         Some(target) => Some(write_target(&engine, tenant, contact, target).await?),
@@ -224,11 +227,7 @@ async fn enrolls<P: Ports>(
     }
     let about = engine.version(tenant, id, sequence.published).await?.map(|v| v.sequence.target);
     match about {
-        Some(kind) if kind.is_object() && target.is_some_and(|t| t.kind != kind) => {
-            let detail = format!("this sequence is about a {}: name it", kind.as_str());
-            Err(Problem::field("/target", "target_required", detail))
-        }
-        Some(kind) if kind.is_object() && target.is_none() => {
+        Some(kind) if kind.is_object() && target.is_none_or(|t| t.kind != kind) => {
             let detail = format!("this sequence is about a {}: name it", kind.as_str());
             Err(Problem::field("/target", "target_required", detail))
         }

@@ -40,7 +40,7 @@ pub(crate) fn collect<T: DeserializeOwned>(mut value: Value) -> (Option<T>, Vec<
         let message = error.inner().to_string();
         let mut found = field_error(error.path(), &message);
         // A map with keys of a type of its own does not say which entry it was.
-        if matches!(error.path().iter().last(), Some(Segment::Unknown)) {
+        if matches!(error.path().iter().next_back(), Some(Segment::Unknown)) {
             found.pointer = entry_of::<T>(&value, found.pointer, &message);
         }
         let at = found.pointer.clone();

@@ -27,7 +27,11 @@ use crate::{Engine, MAX_RACES, Refused};
 pub use around::{ConversationChange, TargetChange};
 pub use import::RowRefused;
 pub use profile::{check_attributes, check_profile};
-pub use suppression::{SuppressionScope, suppression_id};
+pub use suppression::SuppressionScope;
+
+/// As many may write one contact at the same moment and all come through: in each turn one of them
+/// wins. An import that names a person again and again, or a burst of events, does that.
+const RACES: usize = 5 * MAX_RACES;
 
 /// An unknown contact, named in the path.
 pub(crate) const NO_CONTACT: Refused = Refused::Unknown { what: "contact", pointer: "" };
@@ -45,7 +49,7 @@ impl<P: Ports> Engine<P> {
         // Drawn first, whatever is found: the ids that follow stay the same for a repeat, and a
         // contact with this id is one that an earlier try of this request made.
         let new = ContactId::new(ids);
-        for _ in 0..MAX_RACES {
+        for _ in 0..RACES {
             let before = match self.owner_of(tenant, &profile.identities()).await? {
                 Some(id) => match self.store.contact(tenant, id).await? {
                     Some(contact) => Some(contact),
@@ -82,7 +86,7 @@ impl<P: Ports> Engine<P> {
         id: ContactId,
         edit: &(impl Fn(&Profile) -> Result<Profile, Invalid> + Sync),
     ) -> Result<Contact, Invalid> {
-        for _ in 0..MAX_RACES {
+        for _ in 0..RACES {
             let before = self.store.contact(tenant, id).await?.ok_or(NO_CONTACT)?;
             let after = changed(&before, edit(&before.profile)?);
             let gained = gained(Some(&before), &after);
@@ -152,7 +156,7 @@ impl<P: Ports> Engine<P> {
         id: ContactId,
         edit: &(impl Fn(&mut Contact) + Sync),
     ) -> Result<Option<Contact>, Refused> {
-        for _ in 0..MAX_RACES {
+        for _ in 0..RACES {
             let Some(before) = self.store.contact(tenant, id).await? else { return Ok(None) };
             let mut after = before.clone();
             edit(&mut after);

@@ -10,6 +10,8 @@
 //! | `gsi1pk`, `gsi1sk` | its list, see [`keys::enrollments_list`]; `sending` is in the list of `waiting` |
 //! | `gsi2pk`, `gsi2sk` | the due index, exactly while there is a `wake` |
 //!
+//! Texts within `lease` and `d` are shortened ([`words`]).
+//!
 //! Its id is its key and stands nowhere else; an index entry carries the key, so neither list needs
 //! a read to name what it lists.
 
@@ -23,6 +25,7 @@ use serde::{Serialize, de::DeserializeOwned};
 use crate::errors::unreadable;
 use crate::items::{self, DATA, Item, REV, n, s};
 use crate::keys::{self, GSI1_PK, GSI1_SK, GSI2_PK, GSI2_SK, Key};
+use crate::words;
 
 const WHAT: &str = "enrollment";
 
@@ -45,12 +48,12 @@ pub(crate) fn encode(tenant: TenantId, e: &Enrollment) -> Item {
         item.insert(DUE.into(), n(due.0));
     }
     if let Some(lease) = &e.lease {
-        item.insert(LEASE.into(), lease_map(lease));
+        item.insert(LEASE.into(), lease_map(tenant, lease));
     }
     if e.swept > 0 {
         item.insert(SWEPT.into(), n(e.swept));
     }
-    item.insert(DATA.into(), map(&e.body));
+    item.insert(DATA.into(), map(tenant, &e.body));
     let order = keys::enrollments_list_order(e.state, &reason(e.state), held_up_by(e), e.body.entered.at);
     item.insert(GSI1_PK.into(), s(keys::enrollments_list(tenant, e.id.sequence, e.state.coarse())));
     item.insert(GSI1_SK.into(), s(order));
@@ -69,7 +72,7 @@ pub(crate) fn encode(tenant: TenantId, e: &Enrollment) -> Item {
 pub(crate) fn decode(item: &Item) -> PortResult<Enrollment> {
     items::version(WHAT, item)?;
     let key = Key::of(item).ok_or_else(|| unreadable(WHAT))?;
-    let (_, id) = keys::enrollment_of(&key).ok_or_else(|| unreadable(WHAT))?;
+    let (tenant, id) = keys::enrollment_of(&key).ok_or_else(|| unreadable(WHAT))?;
     Ok(Enrollment {
         id,
         rev: items::number(WHAT, item, REV)?,
@@ -78,9 +81,9 @@ pub(crate) fn decode(item: &Item) -> PortResult<Enrollment> {
         step: items::number(WHAT, item, STEP)?,
         due: items::maybe_number(WHAT, item, DUE)?.map(Timestamp),
         wake: items::maybe_number(WHAT, item, WAKE)?.map(Timestamp),
-        lease: item.get(LEASE).map(of_map::<Lease>).transpose()?,
+        lease: item.get(LEASE).map(|lease| of_map::<Lease>(tenant, lease)).transpose()?,
         swept: items::maybe_number(WHAT, item, SWEPT)?.unwrap_or(0),
-        body: item.get(DATA).map(of_map::<Body>).transpose()?.ok_or_else(|| unreadable(WHAT))?,
+        body: item.get(DATA).map(|body| of_map::<Body>(tenant, body)).transpose()?.ok_or_else(|| unreadable(WHAT))?,
     })
 }
 
@@ -93,8 +96,8 @@ pub(crate) fn is_ours(ours: &Enrollment, stored: &Enrollment) -> bool {
     ours == *stored
 }
 
-pub(crate) fn lease_map(lease: &Lease) -> AttributeValue {
-    map(lease)
+pub(crate) fn lease_map(tenant: TenantId, lease: &Lease) -> AttributeValue {
+    map(tenant, lease)
 }
 
 /// Nothing more happens to a finished enrollment unless a send of it is still in flight.
@@ -143,10 +146,30 @@ fn of_word<T: DeserializeOwned>(word: &str) -> Option<T> {
     serde_json::from_value(word.into()).ok()
 }
 
-fn map<T: Serialize>(content: &T) -> AttributeValue {
-    serde_dynamo::to_attribute_value(content).expect("text keys, whole numbers and text only")
+fn map<T: Serialize>(tenant: TenantId, content: &T) -> AttributeValue {
+    let value = serde_dynamo::to_attribute_value(content).expect("text keys, whole numbers and text only");
+    each_text(value, &|text| Some(words::shorten(tenant, &text))).expect("every text has a short form")
 }
 
-fn of_map<T: DeserializeOwned>(value: &AttributeValue) -> PortResult<T> {
-    serde_dynamo::from_attribute_value(value.clone()).map_err(|_| unreadable(WHAT))
+fn of_map<T: DeserializeOwned>(tenant: TenantId, value: &AttributeValue) -> PortResult<T> {
+    let value = each_text(value.clone(), &|text| words::expand(tenant, &text)).ok_or_else(|| unreadable(WHAT))?;
+    serde_dynamo::from_attribute_value(value).map_err(|_| unreadable(WHAT))
 }
+
+/// Every text within, but for names.
+fn each_text(value: AttributeValue, change: &impl Fn(String) -> Option<String>) -> Option<AttributeValue> {
+    Some(match value {
+        AttributeValue::S(text) => AttributeValue::S(change(text)?),
+        AttributeValue::L(list) => {
+            AttributeValue::L(list.into_iter().map(|v| each_text(v, change)).collect::<Option<_>>()?)
+        }
+        AttributeValue::M(map) => {
+            let each = map.into_iter().map(|(name, v)| Some((name, each_text(v, change)?)));
+            AttributeValue::M(each.collect::<Option<_>>()?)
+        }
+        other => other,
+    })
+}
+
+#[cfg(test)]
+mod tests;

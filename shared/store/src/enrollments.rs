@@ -55,7 +55,7 @@ pub(crate) async fn claim(
         .condition_expression("attribute_exists(pk) AND st = :waiting AND gen = :gen AND step = :step")
         .expression_attribute_values(":sending", s(enrollment_item::state(State::Sending)))
         .expression_attribute_values(":waiting", s(enrollment_item::state(State::Waiting)))
-        .expression_attribute_values(":lease", enrollment_item::lease_map(lease))
+        .expression_attribute_values(":lease", enrollment_item::lease_map(tenant, lease))
         .expression_attribute_values(":one", n(1))
         .expression_attribute_values(":gen", n(generation))
         .expression_attribute_values(":step", n(step))
@@ -134,13 +134,21 @@ pub(crate) async fn due(store: &DynamoStore, shard: u8, until: Timestamp, limit:
         .send()
         .await
         .map_err(|e| port_error("due", &e))?;
-    let entry = |item: &items::Item| {
-        let (tenant, enrollment) = keys::enrollment_of(&Key::of(item)?)?;
-        let wake = Timestamp(key_text(item, GSI2_SK).parse().ok()?);
-        Some(DueEntry { wake, tenant, enrollment })
-    };
     // One entry that cannot be read must not keep the sweep from the others.
+    let entry = |item: &items::Item| {
+        let entry = entry(item);
+        if entry.is_none() {
+            tracing::error!(shard, "an entry of the due index cannot be read");
+        }
+        entry
+    };
     Ok(answer.items.unwrap_or_default().iter().filter_map(entry).collect())
+}
+
+fn entry(item: &items::Item) -> Option<DueEntry> {
+    let (tenant, enrollment) = keys::enrollment_of(&Key::of(item)?)?;
+    let wake = Timestamp(key_text(item, GSI2_SK).parse().ok()?);
+    Some(DueEntry { wake, tenant, enrollment })
 }
 
 /// By contact: a Query of its partition. Otherwise a walk over the lists of the index (one a

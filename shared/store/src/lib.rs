@@ -3,7 +3,7 @@
 //!
 //! - [`keys`]: every key, one single table. `T#<tenant>` begins each partition but those of API
 //!   keys' hashes, idempotency keys (whose makers scope them) and the due index.
-//! - [`items`], [`enrollment_item`]: the stored forms, versioned.
+//! - [`items`], [`enrollment_item`], [`words`]: the stored forms, versioned.
 //! - `accounts`, `contacts`, `enrollments`, `sequences`, `senders`, `messages`, `jobs`, `once`,
 //!   `secrets`: the verbs, a module a subject. Each says what it costs.
 //! - [`requests`], [`lists`], [`cursors`], [`crypt`], [`errors`]: what the verbs are made of.
@@ -32,6 +32,7 @@ mod secrets;
 mod senders;
 mod sequences;
 pub mod table;
+mod words;
 
 use std::time::Duration;
 

@@ -7,7 +7,7 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use aes_gcm::aead::{OsRng, rand_core::RngCore as _};
-use aws_sdk_dynamodb::error::SdkError;
+use aws_sdk_dynamodb::error::{ProvideErrorMetadata as _, SdkError};
 use aws_sdk_dynamodb::operation::delete_item::DeleteItemError;
 use aws_sdk_dynamodb::operation::put_item::PutItemError;
 use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
@@ -114,7 +114,7 @@ impl DynamoStore {
         put.send().await.map(drop).map_err(|e| port_error(verb, &e))
     }
 
-    /// One conditional write of a whole item.
+    /// One conditional write of a whole item. One that meets a transaction is tried again a few times.
     pub(crate) async fn put_if(&self, verb: &'static str, item: Item, expect: Expect) -> PortResult<Written> {
         let mut put = self
             .client
@@ -126,10 +126,16 @@ impl DynamoStore {
         if let Expect::Rev(rev) = expect {
             put = put.expression_attribute_values(":old", n(rev));
         }
-        match put.send().await {
-            Ok(_) => Ok(Written::Yes),
-            Err(e) => refused_put(&e).map(Written::No).ok_or_else(|| port_error(verb, &e)),
+        for attempt in 0.. {
+            match put.clone().send().await {
+                Ok(_) => return Ok(Written::Yes),
+                Err(e) if e.code() == Some("TransactionConflictException") && attempt < CONFLICT_TRIES => {
+                    pause(attempt).await;
+                }
+                Err(e) => return refused_put(&e).map(Written::No).ok_or_else(|| port_error(verb, &e)),
+            }
         }
+        unreachable!("the loop ends by returning")
     }
 
     /// One conditional write of a document at `rev`: new at 1, else over the one before. Finding the

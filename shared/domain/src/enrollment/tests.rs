@@ -628,7 +628,7 @@ fn the_timeline_tells_the_story() {
     let e = world.status(&e, attempt_of(&e, 0), DeliveryStatus::Delivered, START.plus_seconds(2)).unwrap();
     let e = e.replied(START.plus_hours(1), Some(Outcome::Replied), START.plus_hours(1)).unwrap();
     let codes: Vec<&str> = e.timeline(&world.sequence).iter().map(|t| t.code).collect();
-    assert_eq!(codes, ["entered", "sent", "delivered", "replied", "finished"]);
+    assert_eq!(codes, ["entered", "sent", "planned", "delivered", "replied", "finished"]);
     let steps = e.steps(&world.sequence);
     assert_eq!(
         steps.iter().map(|s| s.status).collect::<Vec<_>>(),

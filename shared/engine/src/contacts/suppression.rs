@@ -10,11 +10,8 @@ use domain::contact::Contact;
 use domain::ids::{ContactId, TenantId};
 use domain::message::{Channel, Identity};
 
-use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD as B64};
-use sha2::{Digest as _, Sha256};
-
 use super::addresses;
-use crate::model::Suppression;
+use crate::model::{Suppression, suppression_id};
 use crate::ports::{PortResult, Ports, Store as _};
 use crate::{Engine, Refused};
 
@@ -36,12 +33,6 @@ impl SuppressionScope {
             Self::All => vec![Channel::Whatsapp],
         }
     }
-}
-
-/// The public id of an entry: fixed by what it suppresses, so that doing it twice is one entry.
-pub fn suppression_id(channel: Channel, address: &str) -> String {
-    let hash: [u8; 32] = Sha256::digest(format!("{}:{address}", channel.as_str()).as_bytes()).into();
-    format!("sup_{}", B64.encode(&hash[..15]))
 }
 
 impl<P: Ports> Engine<P> {

@@ -9,9 +9,10 @@ use engine::control::Action;
 use serde_json::json;
 
 use super::faults::Fault;
+use super::handlers::Pending;
 use super::people::Ask;
 use super::provider::Webhook;
-use super::runner::{Pending, Runner};
+use super::runner::Runner;
 use super::scenario::{Scenario, phone, target};
 
 const KINDS: [Fault; 17] = [

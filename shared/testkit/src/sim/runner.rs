@@ -1,28 +1,21 @@
 //! The scheduler: one event at a time, it decides who goes on and what goes wrong.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::future::Future;
-use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::task::{Context, Poll, Wake, Waker};
 
-use domain::message::{DeliveryStatus, InboundEvent};
-use engine::queue::decode;
 use engine::{Config, Engine};
 
 use super::faults::{Fault, Faults};
+use super::handlers::{Handler, Pending, Start, Work};
 use super::hub::{Grant, HandlerId, Hub, State};
-use super::model::{LEASE_SECONDS, Model, TIMEOUT_SECONDS, Told, ToldKind};
-use super::people::{Answer, Api, Ask, ask};
+use super::model::{LEASE_SECONDS, Model};
+use super::people::Api;
 use super::ports::{SimChannels, SimClock, SimPorts, SimQueues, SimRandom, SimSecrets, SimStore, SimTimers};
-use super::queues::Queue;
 use super::rng::Rng;
 use super::scenario::{START, Scenario};
 use super::trace::Trace;
 use super::{Report, Setup};
 
-const API_TIMEOUT_SECONDS: i64 = 29;
 /// Handlers at once.
 const MAX_IN_FLIGHT: usize = 5;
 const SWEEP_EVERY_SECONDS: i64 = 60;
@@ -31,57 +24,16 @@ const OVERDUE_SECONDS: i64 = 130;
 /// Events after which a run that has been left in peace must have settled.
 const MAX_CALM_EVENTS: u64 = 30_000;
 
-/// What a handler works on.
-#[derive(Debug)]
-pub(super) enum Work {
-    Message(u64),
-    Webhook(u64),
-    Ask(Box<Pending>),
-    Sweep,
-}
-
-/// A request, with how often it was tried.
-#[derive(Debug, Clone)]
-pub(super) struct Pending {
-    pub ask: Ask,
-    pub tries: u32,
-    pub at: i64,
-    /// Its idempotency key's.
-    pub seed: u64,
-    /// For a pause: what the model wants back.
-    pub pause: Option<u64>,
-}
-
-type Running = Pin<Box<dyn Future<Output = Result<Answer, String>> + Send>>;
-
-struct Handler {
-    work: Work,
-    future: Running,
-    deadline: i64,
-    worker: usize,
-    slow: bool,
-}
-
-/// Whether somebody has called: the futures inside a handler may want another turn.
-#[derive(Default)]
-struct Called(AtomicBool);
-
-impl Wake for Called {
-    fn wake(self: Arc<Self>) {
-        self.0.store(true, Ordering::Relaxed);
-    }
-}
-
 pub(super) struct Runner {
     pub(super) hub: Hub,
     pub(super) scenario: Arc<Scenario>,
     pub(super) rng: Rng,
-    seed: u64,
-    engines: Vec<Api>,
-    handlers: BTreeMap<HandlerId, Handler>,
-    next_handler: HandlerId,
+    pub(super) seed: u64,
+    pub(super) engines: Vec<Api>,
+    pub(super) handlers: BTreeMap<HandlerId, Handler>,
+    pub(super) next_handler: HandlerId,
     pub(super) asks: Vec<Pending>,
-    last_sweep: i64,
+    pub(super) last_sweep: i64,
     pub(super) made: u64,
 }
 
@@ -117,7 +69,7 @@ pub fn run(setup: &Setup) -> Report {
 }
 
 impl Runner {
-    fn engine(&self, worker: usize) -> Api {
+    pub(super) fn engine(&self, worker: usize) -> Api {
         let hub = || self.hub.clone();
         Arc::new(Engine::<SimPorts> {
             store: SimStore(hub()),
@@ -299,72 +251,6 @@ impl Runner {
         true
     }
 
-    fn start(&mut self, start: Start) {
-        let id = self.next_handler + 1;
-        let worker = self.rng.below(2);
-        let engine = self.engines[worker].clone();
-        let now = self.hub.state().now;
-        let (work, future, worker, text): (Work, Running, usize, String) = match start {
-            Start::Message(message) => {
-                let Some(received) = self.hub.state().broker.receive(message, id, now) else { return };
-                let text = format!("{:?} message {message}", received.queue);
-                (Work::Message(message), consume(engine, received.queue, received.body), worker, text)
-            }
-            Start::Webhook(webhook) => {
-                let Some((sender, event)) = self.begin_webhook(webhook, id) else { return };
-                let text = format!("webhook {}", webhook_text(&event));
-                let future = async move {
-                    engine.apply(sender, vec![event]).await.map(|()| Answer::Done).map_err(|e| e.to_string())
-                };
-                (Work::Webhook(webhook), Box::pin(future), worker, text)
-            }
-            Start::Ask(index) => {
-                let mut pending = self.asks.swap_remove(index);
-                self.begin_ask(&mut pending);
-                let text = format!("asked: {:?}", pending.ask);
-                let future = ask(self.engines[2].clone(), self.scenario.clone(), pending.ask.clone(), pending.seed);
-                (Work::Ask(Box::new(pending)), Box::pin(future), 2, text)
-            }
-            Start::Sweep => {
-                self.last_sweep = now;
-                let future = async move { engine.sweep().await.map(|_| Answer::Done).map_err(|e| e.to_string()) };
-                (Work::Sweep, Box::pin(future), worker, "sweep".to_owned())
-            }
-        };
-        self.next_handler = id;
-        self.line(format_args!("#{id} begins (worker {worker}): {text}"));
-        let timeout =
-            if matches!(work, Work::Ask(_) | Work::Webhook(_)) { API_TIMEOUT_SECONDS } else { TIMEOUT_SECONDS };
-        let slow = self.hub.hit(Fault::SlowHandler);
-        self.handlers.insert(id, Handler { work, future, deadline: now + timeout, worker, slow });
-        self.poll(id, true);
-    }
-
-    fn begin_webhook(&mut self, webhook: u64, id: HandlerId) -> Option<(domain::ids::SenderId, InboundEvent)> {
-        let mut state = self.hub.state();
-        let State { provider, .. } = &mut *state;
-        let told = provider.webhooks.get_mut(&webhook)?;
-        told.working = Some(id);
-        let (sender, event, call) = (told.sender, told.event.clone(), told.call);
-        if let (InboundEvent::Status(update), Some(call)) = (&event, call)
-            && update.status == DeliveryStatus::Failed
-        {
-            provider.calls[call].told_failed = true;
-        }
-        Some((sender, event))
-    }
-
-    fn begin_ask(&mut self, pending: &mut Pending) {
-        let mut state = self.hub.state();
-        pending.pause = None;
-        if let Ask::Control(id, engine::control::Action::Pause) = &pending.ask {
-            pending.pause = state.model.pausing(*id);
-        }
-        let State { tables, model, .. } = &mut *state;
-        let ids: Vec<_> = tables.all_enrollments().map(|(_, e)| e.id).collect();
-        ids.into_iter().filter(|id| pending.ask.may_unpause(*id)).for_each(|id| model.unpausing(id));
-    }
-
     /// Lets one waiting port call of one handler go on, perhaps badly.
     fn advance_any(&mut self) {
         let calls: Vec<(u64, HandlerId, &'static str)> =
@@ -416,163 +302,6 @@ impl Runner {
         self.poll(handler, true);
     }
 
-    /// Gives a handler its turn. `heard`: whether anybody hears of its end.
-    fn poll(&mut self, id: HandlerId, heard: bool) {
-        let Some(handler) = self.handlers.get_mut(&id) else { return };
-        let called = Arc::new(Called::default());
-        let waker = Waker::from(called.clone());
-        self.hub.state().current = id;
-        let ended = loop {
-            match handler.future.as_mut().poll(&mut Context::from_waker(&waker)) {
-                Poll::Ready(answer) => break Some(answer),
-                Poll::Pending if called.0.swap(false, Ordering::Relaxed) => {}
-                Poll::Pending => break None,
-            }
-        };
-        self.watch(id);
-        if heard && let Some(answer) = ended {
-            let Some(handler) = self.handlers.remove(&id) else { return };
-            match &answer {
-                Ok(Answer::Run(e)) => self.line(format_args!("#{id} ends: {:?} at step {}", e.state, e.step)),
-                Ok(Answer::No(why)) => self.line(format_args!("#{id} ends: no, {why}")),
-                Ok(Answer::Done) => self.line(format_args!("#{id} ends")),
-                Err(error) => self.line(format_args!("#{id} fails: {error}")),
-            }
-            self.ended(id, handler, answer);
-        }
-    }
-
-    /// The model sees every write at once.
-    fn watch(&mut self, id: HandlerId) {
-        let mut state = self.hub.state();
-        let State { tables, model, now, event, trace, .. } = &mut *state;
-        let Some(writes) = tables.watched.as_mut().map(std::mem::take) else { return };
-        for write in writes {
-            let e = &write.after;
-            let text = format_args!(
-                "      {:?} {} rev {} gen {} step {} {:?} due {:?} wake {:?} {:?}",
-                write.verb, e.id, e.rev, e.generation, e.step, e.state, e.due, e.wake, e.intents
-            );
-            trace.line(*event, *now, text);
-            model.written(&write, id, *now, tables);
-        }
-    }
-
-    fn kill(&mut self, id: HandlerId, how: &str) {
-        let Some(handler) = self.handlers.remove(&id) else { return };
-        self.line(format_args!("#{id} {how}"));
-        let Handler { work, future, worker, .. } = handler;
-        drop(future);
-        self.hub.state().model.died(id);
-        // A new process has an empty cache.
-        self.engines[worker] = self.engine(worker);
-        match work {
-            Work::Message(message) => {
-                let mut state = self.hub.state();
-                let at = state.now + 60;
-                state.broker.done(message, id, false, at);
-            }
-            Work::Webhook(webhook) => self.webhook_again(webhook),
-            Work::Ask(pending) => self.ask_again(*pending),
-            Work::Sweep => {}
-        }
-    }
-
-    fn ended(&mut self, id: HandlerId, handler: Handler, answer: Result<Answer, String>) {
-        match handler.work {
-            Work::Sweep => {}
-            Work::Message(message) => {
-                let mut state = self.hub.state();
-                let retry_at = state.now + self.rng.between(1, 60);
-                let lost = answer.is_ok() && state.faults.hit(Fault::DeleteLost);
-                state.broker.done(message, id, answer.is_ok() && !lost, retry_at);
-            }
-            Work::Webhook(webhook) if answer.is_ok() => self.webhook_taken(webhook),
-            Work::Webhook(webhook) => self.webhook_again(webhook),
-            Work::Ask(pending) => match answer {
-                Ok(answer) => self.answered(&pending, &answer),
-                Err(_) => self.ask_again(*pending),
-            },
-        }
-    }
-
-    fn webhook_again(&mut self, webhook: u64) {
-        let mut state = self.hub.state();
-        let at = state.now + self.rng.between(5, 300);
-        if let Some(webhook) = state.provider.webhooks.get_mut(&webhook) {
-            webhook.working = None;
-            webhook.at = at;
-        }
-    }
-
-    fn webhook_taken(&mut self, webhook: u64) {
-        let mut state = self.hub.state();
-        let State { provider, model, .. } = &mut *state;
-        let scenario = &self.scenario;
-        let Some(taken) = provider.webhooks.remove(&webhook) else { return };
-        match taken.event {
-            InboundEvent::Status(update) => {
-                if let Some(call) = taken.call {
-                    let call = &mut provider.calls[call];
-                    call.acknowledged = call.acknowledged.max(Some(update.status));
-                }
-            }
-            InboundEvent::Message(message) => {
-                let Some(contact) = scenario.who(&message.from) else { return };
-                let told = |kind| Told { id: message.id.clone(), kind, at: message.at.0, about_target: false };
-                model.told(contact, told(ToldKind::Reply));
-                if message.text.as_deref() == Some("STOP") {
-                    model.told(contact, told(ToldKind::Unsubscribed));
-                }
-            }
-            InboundEvent::OptOut { from, at, id } => {
-                let Some(contact) = scenario.who(&from) else { return };
-                model.told(contact, Told { id, kind: ToldKind::Unsubscribed, at: at.0, about_target: false });
-            }
-            InboundEvent::NumberChanged { .. } => {}
-        }
-    }
-
-    fn unpausing_over(&mut self, pending: &Pending) {
-        let mut state = self.hub.state();
-        let State { tables, model, .. } = &mut *state;
-        let ids: Vec<_> = tables.all_enrollments().map(|(_, e)| e.id).collect();
-        ids.into_iter().filter(|id| pending.ask.may_unpause(*id)).for_each(|id| model.unpausing_over(id));
-    }
-
-    fn ask_again(&mut self, pending: Pending) {
-        self.unpausing_over(&pending);
-        // What is half done of these is the caller's to finish: nothing was acknowledged.
-        let insists = matches!(pending.ask, Ask::Enable(_) | Ask::RestoreSender | Ask::MoveDate { .. });
-        let gives_up = !insists && self.hub.hit(Fault::ClientGivesUp);
-        if !gives_up {
-            let at = self.hub.state().now + self.rng.between(1, 60);
-            self.asks.push(Pending { tries: pending.tries + 1, at, ..pending });
-        }
-    }
-
-    fn answered(&mut self, pending: &Pending, answer: &Answer) {
-        self.unpausing_over(pending);
-        let mut state = self.hub.state();
-        let model = &mut state.model;
-        if let Answer::No(_) = answer {
-            return;
-        }
-        match &pending.ask {
-            Ask::Control(id, engine::control::Action::Pause) => model.paused(*id, pending.pause),
-            Ask::Control(id, engine::control::Action::Exit { .. }) => model.ended(*id),
-            _ => {}
-        }
-        if let Answer::Run(e) = answer
-            && e.state.is_finished()
-        {
-            model.ended(e.id);
-        }
-        if let Some((contact, told)) = pending.ask.told() {
-            model.told(contact, told);
-        }
-    }
-
     pub(super) fn line(&self, text: std::fmt::Arguments<'_>) {
         let mut state = self.hub.state();
         let (event, now) = (state.event, state.now);
@@ -593,44 +322,6 @@ impl Runner {
             calls: state.provider.calls.len() as u64,
             trace: state.trace.lines().to_vec(),
         }
-    }
-}
-
-enum Start {
-    Message(u64),
-    Webhook(u64),
-    Ask(usize),
-    Sweep,
-}
-
-fn consume(engine: Api, queue: Queue, body: String) -> Running {
-    let text = |e: engine::PortError| e.to_string();
-    match queue {
-        Queue::Step => Box::pin(async move {
-            let due = decode(&body).map_err(|e| e.to_string())?;
-            engine.step(&due).await.map(|()| Answer::Done).map_err(text)
-        }),
-        Queue::Send => Box::pin(async move {
-            let planned = decode(&body).map_err(|e| e.to_string())?;
-            engine.send(&planned).await.map(|()| Answer::Done).map_err(text)
-        }),
-        Queue::Enroll => Box::pin(async move {
-            let work = decode(&body).map_err(|e| e.to_string())?;
-            engine.work(&work).await.map(|()| Answer::Done).map_err(text)
-        }),
-        Queue::Inbound => Box::pin(async move {
-            let work = decode(&body).map_err(|e| e.to_string())?;
-            engine.apply_queued(&work).await.map(|()| Answer::Done).map_err(text)
-        }),
-    }
-}
-
-fn webhook_text(event: &InboundEvent) -> String {
-    match event {
-        InboundEvent::Status(s) => format!("{:?} of {:?}", s.status, s.reference.map(|r| r.0.to_string())),
-        InboundEvent::Message(m) => format!("message `{}` {:?}", m.id, m.text),
-        InboundEvent::OptOut { id, .. } => format!("opt-out `{id}`"),
-        InboundEvent::NumberChanged { .. } => "number changed".to_owned(),
     }
 }
 

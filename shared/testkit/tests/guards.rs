@@ -39,10 +39,10 @@ const fn store(name: &'static str, seed: u64, store: fn(&mut StoreGuards)) -> Ro
 }
 
 const ROWS: &[Row] = &[
-    store("claim: generation", 15, |s| s.claim_ignores_generation = true),
-    store("claim: own token", 1, |s| s.claim_forgets_its_token = true),
+    store("claim: generation", 5, |s| s.claim_ignores_generation = true),
+    store("claim: own token", 11, |s| s.claim_forgets_its_token = true),
     store("commit: revision", 0, |s| s.commit_ignores_rev = true),
-    store("insert: key absent", 125, |s| s.insert_overwrites = true),
+    store("insert: key absent", 18, |s| s.insert_overwrites = true),
     store("push back: generation and wake", 1853, |s| s.push_back_unconditional = true),
     // Whatever leaves `waiting` bumps the generation: each stands in for the other.
     Row {
@@ -63,22 +63,22 @@ const ROWS: &[Row] = &[
     engine("silence is unknown", 2, &[SilenceIsUnknown]),
     engine("pause intent", 80, &[PauseIntent]),
     engine("end keeps lease", 2, &[EndKeepsLease]),
-    engine("marks in plan", 553, &[MarksInPlan]),
+    engine("marks in plan", 1096, &[MarksInPlan]),
     engine("mark first", 8, &[MarkFirst]),
     engine("suppressed", 1, &[Suppressed]),
-    engine("suppression replans", 67, &[SuppressionReplans]),
+    engine("suppression replans", 495, &[SuppressionReplans]),
     engine("not after", 187, &[NotAfter]),
-    engine("allowed hours", 2, &[AllowedHours]),
+    engine("allowed hours", 12, &[AllowedHours]),
     engine("reply window", 2, &[ReplyWindow]),
     Row { name: "lease alive", seed: 40, off: &[LeaseAlive], store: |_| {}, timeouts: false },
-    engine("claim again", 1, &[ClaimAgain]),
+    engine("claim again", 47, &[ClaimAgain]),
     engine("status rank", 7, &[StatusRank]),
     engine("settle rank", 2233, &[SettleRank]),
     engine("possibly sent", 293, &[PossiblySent]),
-    engine("reopen unclaimed", 2782, &[ReopenUnclaimed]),
+    engine("reopen unclaimed", 3091, &[ReopenUnclaimed]),
     Row { name: "settle token", seed: 1146, off: &[SettleToken], store: |_| {}, timeouts: false },
-    engine("trigger once", 5, &[TriggerOnce]),
-    engine("sweep", 20, &[Sweep]),
+    engine("trigger once", 34, &[TriggerOnce]),
+    engine("sweep", 5, &[Sweep]),
 ];
 
 /// A seed that breaks without this guard.

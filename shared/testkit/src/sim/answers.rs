@@ -1,6 +1,6 @@
 //! Ends of handlers: what is told to queues, providers, clients, and to the model.
 
-use domain::message::InboundEvent;
+use domain::message::{DeliveryStatus, InboundEvent};
 
 use super::faults::Fault;
 use super::handlers::{Handler, Pending, Work};
@@ -39,13 +39,16 @@ impl Runner {
 
     fn webhook_taken(&mut self, webhook: u64) {
         let mut state = self.hub.state();
-        let State { provider, model, .. } = &mut *state;
+        let State { provider, model, event, .. } = &mut *state;
         let scenario = &self.scenario;
         let Some(taken) = provider.webhooks.remove(&webhook) else { return };
         match taken.event {
             InboundEvent::Status(update) => {
                 if let Some(call) = taken.call {
                     let call = &mut provider.calls[call];
+                    if update.status >= DeliveryStatus::Delivered {
+                        call.delivered_in.get_or_insert(*event);
+                    }
                     call.acknowledged = call.acknowledged.max(Some(update.status));
                 }
             }

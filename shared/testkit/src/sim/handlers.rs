@@ -164,7 +164,7 @@ impl Runner {
                 write.verb, e.id, e.rev, e.generation, e.step, e.state, e.due, e.wake, e.intents
             );
             trace.line(*event, *now, text);
-            model.written(&write, id, *now, tables);
+            model.written(&write, id, (*event, *now), tables);
         }
     }
 

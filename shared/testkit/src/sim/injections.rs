@@ -71,6 +71,11 @@ impl Runner {
 
     /// Some people may do something now.
     pub(super) fn people(&mut self) {
+        let idle = self.hub.state().tables.all_enrollments().all(|(_, e)| e.state.is_finished());
+        if idle && self.asks.is_empty() && self.rng.chance(500) {
+            let index = self.rng.below(self.scenario.contacts.len());
+            self.act(Fault::Enrolls, index);
+        }
         for _ in 0..CHANCES {
             let kind = *self.rng.pick(&KINDS);
             if self.hub.hit(kind) {
@@ -79,7 +84,7 @@ impl Runner {
             }
         }
         // The narrowest of races: something ends a run that is being written.
-        let kind = *self.rng.pick(&[Fault::PersonReplies, Fault::PersonPays, Fault::PersonStops]);
+        let kind = *self.rng.pick(&[Fault::PersonReplies, Fault::PersonPays]);
         let index = self.enrolling().and_then(|id| self.scenario.contacts.iter().position(|c| *c == id));
         if let Some(index) = index
             && self.hub.hit(Fault::MeetsEnroll)

@@ -80,6 +80,7 @@ struct Orders {
 struct ClaimSeen {
     handler: HandlerId,
     at: i64,
+    event: u64,
 }
 
 pub(super) struct Model {
@@ -173,8 +174,8 @@ impl Model {
 
     // What is stored.
 
-    /// Every write of an enrollment.
-    pub(super) fn written(&mut self, write: &EnrollmentWrite, handler: HandlerId, now: i64, tables: &Tables) {
+    /// Every write of an enrollment. `when`: the event and the true time.
+    pub(super) fn written(&mut self, write: &EnrollmentWrite, handler: HandlerId, when: (u64, i64), tables: &Tables) {
         let EnrollmentWrite { verb, before, after, tenant } = write;
         let id = after.id;
         let (wake, lease) = (after.wake.is_some(), after.lease.is_some());
@@ -200,7 +201,7 @@ impl Model {
         if *verb == Verb::Claim
             && let Some(lease) = &after.lease
         {
-            self.claims.insert((id, lease.generation), ClaimSeen { handler, at: now });
+            self.claims.insert((id, lease.generation), ClaimSeen { handler, at: when.1, event: when.0 });
             self.claimed(after);
         }
     }
@@ -283,7 +284,7 @@ impl Model {
         };
         let same_step = earlier.iter().filter(|c| c.attempt.enrollment == id && c.key == call.key);
         for other in same_step {
-            if !other.is_void() {
+            if !other.is_void(claim.event) {
                 let text = format!("{id}: {} is sent again, the call of event {} stands", call.key, other.event);
                 return self.broken("1", text);
             }

@@ -42,14 +42,17 @@ pub(super) struct ProviderCall {
     pub answered: bool,
     /// The engine was told that the message failed.
     pub told_failed: bool,
+    /// The event in which a delivery was acknowledged.
+    pub delivered_in: Option<u64>,
     /// The furthest status that the engine has taken with thanks.
     pub acknowledged: Option<DeliveryStatus>,
 }
 
 impl ProviderCall {
-    /// Known not to have reached the person.
-    pub(super) fn is_void(&self) -> bool {
-        let delivered = self.acknowledged >= Some(DeliveryStatus::Delivered);
+    /// Known not to have reached the person, in the eyes of whoever claimed in that event. A delivery
+    /// that is told later finds the other send in flight.
+    pub(super) fn is_void(&self, claimed_in: u64) -> bool {
+        let delivered = self.delivered_in.is_some_and(|event| event < claimed_in);
         (self.answered && matches!(self.fate, Fate::Refused(_))) || (self.told_failed && !delivered)
     }
 }
@@ -136,6 +139,7 @@ impl State {
             fate,
             answered: false,
             told_failed: false,
+            delivered_in: None,
             acknowledged: None,
         };
         self.trace.line(

@@ -111,7 +111,7 @@ impl<P: Ports> Engine<P> {
 
     /// Arms the timer of an enrollment's current generation, if it needs one.
     pub(crate) async fn arm(&self, tenant: TenantId, enrollment: &Enrollment) -> Result<(), PortError> {
-        let Some(at) = enrollment.next_at() else { return Ok(()) };
+        let Some(at) = enrollment.next_at() else { return self.still_held(tenant, enrollment).await };
         let due = StepDue { tenant, enrollment: enrollment.id, generation: enrollment.generation };
         self.timers.arm(&due, at, self.now()).await
     }

@@ -45,7 +45,7 @@ impl<P: Ports> Engine<P> {
         }
     }
 
-    async fn plan(
+    pub(crate) async fn plan(
         &self,
         tenant: TenantId,
         person: &Person,

@@ -167,13 +167,19 @@ impl Enrollment {
 
     /// A date of the target changed or arrived: what waits for it is planned again.
     pub fn target_moved(&self, planning: &Planning<'_>, now: Timestamp) -> Option<Self> {
-        if self.state == State::Sending {
-            // What settling knows of the dates is as old as the plan.
-            let rest = planning.sequence.steps.iter().skip(self.step as usize);
-            let waits = rest.into_iter().any(|s| s.wait.anchor() != Anchor::Previous);
-            return if waits { self.intend(Intent::DateMoved) } else { None };
-        }
+        let mut rest = planning.sequence.steps.iter().skip(self.step as usize);
+        let some_step_waits = rest.any(|s| s.wait.anchor() != Anchor::Previous);
         let waits_for_it = self.waits_for_a_date(planning);
+        // Settling plans the next step with the dates that the send was planned with: one in flight
+        // is told, and one that is buffered is planned again.
+        if self.state == State::Sending {
+            return if some_step_waits { self.intend(Intent::DateMoved) } else { None };
+        }
+        if self.state == State::Waiting && some_step_waits && !waits_for_it {
+            let mut next = self.changed();
+            next.next_generation();
+            return Some(next);
+        }
         let movable = matches!(self.state, State::Waiting | State::Parked(ParkReason::TargetDateMissing));
         if !waits_for_it || !movable {
             return None;

@@ -118,6 +118,12 @@ fn a_date_that_comes_or_moves_while_a_send_is_in_flight_is_not_missed() {
         let settled = world.settled(&moved, &accepted(), START);
         assert_eq!((settled.state, settled.step, settled.wake), (State::Waiting, 1, Some(START)));
     }
+    // While it is buffered, it is planned again with the new date.
+    let waiting = world.enrolled();
+    let buffered = world.planned(&waiting, START);
+    let moved = waiting.target_moved(&world.planning(), START).unwrap();
+    assert_eq!((moved.state, moved.due), (State::Waiting, waiting.due));
+    assert!(!moved.may_claim(buffered.generation, buffered.step));
     // While it is paused, the resume looks at the date as it is.
     world.dates = before(100);
     let paused = world.sent(&world.enrolled(), START).paused(START).unwrap();

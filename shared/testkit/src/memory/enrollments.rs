@@ -82,7 +82,8 @@ impl Tables {
         if same && old.wake == Some(wake) && old.swept == swept {
             return Ok(true);
         }
-        if !(same && old.wake == Some(entry.wake)) && !self.guards.push_back_unconditional {
+        let ours = (same && old.wake == Some(entry.wake)) || self.guards.push_back_unconditional;
+        if !ours {
             return Ok(false);
         }
         let next = Enrollment { wake: Some(wake), swept, ..old.clone() };

@@ -23,13 +23,13 @@ fn within(hours: Hours, at: i64) -> bool {
 }
 
 /// Whether a step may go out at this very instant.
-pub fn allowed(step: &StepSpec, quiet: Option<Hours>, at: i64) -> bool {
+pub(super) fn allowed(step: &StepSpec, quiet: Option<Hours>, at: i64) -> bool {
     let business = !step.business || is_weekday((at + ZONE_OFFSET).div_euclid(DAY));
     business && step.window.is_none_or(|w| within(w, at)) && !quiet.is_some_and(|q| within(q, at))
 }
 
 /// Whether it could have been at any instant of the span.
-pub fn allowed_within(step: &StepSpec, quiet: Option<Hours>, from: i64, to: i64) -> bool {
+pub(super) fn allowed_within(step: &StepSpec, quiet: Option<Hours>, from: i64, to: i64) -> bool {
     (from..=to).step_by(5).chain([to]).any(|at| allowed(step, quiet, at))
 }
 

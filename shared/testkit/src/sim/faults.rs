@@ -33,7 +33,7 @@ kinds! {
     /// The SDK hears nothing, and does the same call once more.
     SdkRetry = 20,
     /// Time passes while a call is under way.
-    Delay = 60,
+    Delay = 150,
     /// So much of it that functions reach their time-out.
     LongDelay = 6,
     MessageTwice = 40,
@@ -57,7 +57,7 @@ kinds! {
     StatusTwice = 120,
     StatusLate = 200,
     FailedLaterRecipient = 60,
-    FailedLaterWindow = 150,
+    FailedLaterWindow = 250,
     /// `delivered` of a message that was reported as failed.
     DeliveredAfterFailed = 200,
     /// A person's webhook comes late.
@@ -70,6 +70,8 @@ kinds! {
     PersonPays = 30,
     Unsubscribes = 8,
     Enrolls = 200,
+    /// A reply or payment meets an enrollment that is being written.
+    MeetsEnroll = 150,
     Triggers = 40,
     Pauses = 100,
     Resumes = 120,
@@ -81,13 +83,15 @@ kinds! {
     EnablesAccount = 60,
     RestoresSender = 60,
     Publishes = 20,
+    /// A handler gets its turn much more seldom than others.
+    SlowHandler = 150,
     ProcessRestarts = 10,
     Redrives = 60,
 }
 
 /// Decides on faults. Each decision to inject gets a number, by which a replay can leave it out.
 #[derive(Debug, Clone)]
-pub struct Faults {
+pub(super) struct Faults {
     seed: u64,
     rng: Rng,
     enabled: BTreeMap<Fault, u32>,
@@ -103,12 +107,17 @@ pub struct Faults {
 
 impl Faults {
     /// Each seed switches some kinds off and makes others more frequent, so that rare ones meet.
-    pub fn new(seed: u64, without: &BTreeSet<u32>) -> Self {
+    ///
+    /// `slow`: functions outlive their time-outs, and are to.
+    pub(super) fn new(seed: u64, without: &BTreeSet<u32>, slow: bool) -> Self {
         let mut rng = Rng::stream(seed, 2);
         let mut enabled = BTreeMap::new();
         for kind in Fault::ALL {
             let factor = [0, 1, 1, 1, 2, 4][rng.below(6)];
             enabled.insert(*kind, (kind.per_mille() * factor).min(600));
+        }
+        if slow {
+            enabled.insert(Fault::LongDelay, 500);
         }
         Self {
             seed,
@@ -124,13 +133,13 @@ impl Faults {
 
     /// Each event has its own stream and its own numbers, so that leaving one injection out changes
     /// as little as possible of what follows.
-    pub fn event(&mut self, event: u64) {
+    pub(super) fn event(&mut self, event: u64) {
         self.rng = Rng::stream(self.seed, (event << 8) | 2);
         self.next = (event as u32) << 5;
     }
 
     /// Whether this fault happens here.
-    pub fn hit(&mut self, kind: Fault) -> bool {
+    pub(super) fn hit(&mut self, kind: Fault) -> bool {
         if self.calm || !self.rng.chance(self.enabled[&kind]) {
             return false;
         }
@@ -145,7 +154,7 @@ impl Faults {
     }
 
     /// Sizes of faults come from the same stream as the faults.
-    pub fn between(&mut self, from: i64, to: i64) -> i64 {
+    pub(super) fn between(&mut self, from: i64, to: i64) -> i64 {
         self.rng.between(from, to)
     }
 }

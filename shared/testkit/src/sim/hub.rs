@@ -1,6 +1,6 @@
 //! What all ports of a simulated deployment share, and the gate through which every port call goes.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -21,11 +21,11 @@ use super::trace::Trace;
 use crate::memory::Tables;
 
 /// A handler in flight. Numbers are never used twice.
-pub type HandlerId = u64;
+pub(super) type HandlerId = u64;
 
 /// What the scheduler lets a port call do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Grant {
+pub(super) enum Grant {
     Run,
     /// No effect.
     Throttle,
@@ -37,7 +37,7 @@ pub enum Grant {
 
 /// A port call that waits for its grant.
 #[derive(Debug)]
-pub struct Call {
+pub(super) struct Call {
     pub handler: HandlerId,
     pub op: &'static str,
     grant: Option<Grant>,
@@ -45,7 +45,7 @@ pub struct Call {
 }
 
 /// The whole simulated world besides the handlers.
-pub struct State {
+pub(super) struct State {
     /// Virtual seconds, the true time.
     pub now: i64,
     /// The number of the event that is happening.
@@ -65,7 +65,7 @@ pub struct State {
 }
 
 impl State {
-    pub fn new(seed: u64, without: &BTreeSet<u32>, now: i64, model: Model, trace: Trace) -> Self {
+    pub(super) fn new(seed: u64, faults: Faults, now: i64, model: Model, trace: Trace) -> Self {
         let mut tables = Tables::default();
         tables.watched = Some(Vec::new());
         Self {
@@ -75,7 +75,7 @@ impl State {
             secrets: BTreeMap::new(),
             broker: Broker::default(),
             provider: Provider::default(),
-            faults: Faults::new(seed, without),
+            faults,
             model,
             trace,
             random: Rng::stream(seed, 3),
@@ -85,32 +85,32 @@ impl State {
         }
     }
 
-    pub fn now(&self) -> Timestamp {
+    pub(super) fn now(&self) -> Timestamp {
         Timestamp(self.now)
     }
 }
 
 /// A handle on the world; every port has one.
 #[derive(Clone)]
-pub struct Hub(Arc<Mutex<State>>);
+pub(super) struct Hub(Arc<Mutex<State>>);
 
 impl Hub {
-    pub fn new(state: State) -> Self {
+    pub(super) fn new(state: State) -> Self {
         Self(Arc::new(Mutex::new(state)))
     }
 
     /// Everything runs on one thread: a panic elsewhere is the run's own end.
-    pub fn state(&self) -> MutexGuard<'_, State> {
+    pub(super) fn state(&self) -> MutexGuard<'_, State> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Waits until the scheduler lets this call go on.
-    pub fn gate(&self, op: &'static str) -> Gate {
+    pub(super) fn gate(&self, op: &'static str) -> Gate {
         Gate { hub: self.clone(), op, call: None }
     }
 
     /// A port call: waits for its grant, then has its effect, or none, or an unheard one.
-    pub async fn call<T>(
+    pub(super) async fn call<T>(
         &self,
         op: &'static str,
         mut effect: impl FnMut(&mut State) -> PortResult<T>,
@@ -131,8 +131,17 @@ impl Hub {
         }
     }
 
+    /// A call that has nothing to tell but that it is done.
+    pub(super) async fn effect(&self, op: &'static str, mut effect: impl FnMut(&mut State)) -> PortResult<()> {
+        self.call(op, |state| {
+            effect(state);
+            Ok(())
+        })
+        .await
+    }
+
     /// Lets a waiting call go on; its handler must then be polled.
-    pub fn grant(&self, call: u64, grant: Grant) {
+    pub(super) fn grant(&self, call: u64, grant: Grant) {
         let waker = self.state().calls.get_mut(&call).and_then(|c| {
             c.grant = Some(grant);
             c.waker.take()
@@ -143,12 +152,12 @@ impl Hub {
     }
 
     /// Whether a fault happens here.
-    pub fn hit(&self, kind: Fault) -> bool {
+    pub(super) fn hit(&self, kind: Fault) -> bool {
         self.state().faults.hit(kind)
     }
 }
 
-pub struct Gate {
+pub(super) struct Gate {
     hub: Hub,
     op: &'static str,
     call: Option<u64>,

@@ -9,9 +9,10 @@ use engine::control::Action;
 use serde_json::json;
 
 use super::faults::Fault;
+use super::handlers::Pending;
 use super::people::Ask;
 use super::provider::Webhook;
-use super::runner::{Pending, Runner};
+use super::runner::Runner;
 use super::scenario::{Scenario, phone, target};
 
 const KINDS: [Fault; 17] = [
@@ -38,7 +39,7 @@ const CHANCES: usize = 4;
 
 impl Scenario {
     /// Whose identities these are.
-    pub fn who(&self, from: &[Identity]) -> Option<ContactId> {
+    pub(super) fn who(&self, from: &[Identity]) -> Option<ContactId> {
         let index = (0..self.contacts.len()).find(|i| from.contains(&Identity::WaId(phone(*i))))?;
         Some(self.contacts[index])
     }
@@ -48,7 +49,7 @@ impl Runner {
     /// Everyone is enrolled once, so that there is something to disturb.
     pub(super) fn first_asks(&mut self) {
         for contact in self.scenario.contacts.clone() {
-            let at = self.rng.between(0, 120);
+            let at = self.rng.between(0, 240);
             self.enroll(contact, at);
         }
     }
@@ -73,15 +74,22 @@ impl Runner {
         for _ in 0..CHANCES {
             let kind = *self.rng.pick(&KINDS);
             if self.hub.hit(kind) {
-                self.act(kind);
+                let index = self.rng.below(self.scenario.contacts.len());
+                self.act(kind, index);
             }
+        }
+        // The narrowest of races: something ends a run that is being written.
+        let kind = *self.rng.pick(&[Fault::PersonReplies, Fault::PersonPays, Fault::PersonStops]);
+        let index = self.enrolling().and_then(|id| self.scenario.contacts.iter().position(|c| *c == id));
+        if let Some(index) = index
+            && self.hub.hit(Fault::MeetsEnroll)
+        {
+            self.act(kind, index);
         }
     }
 
-    fn act(&mut self, kind: Fault) {
-        let contacts = self.scenario.contacts.clone();
-        let index = self.rng.below(contacts.len());
-        let contact = contacts[index];
+    fn act(&mut self, kind: Fault, index: usize) {
+        let contact = self.scenario.contacts[index];
         let now = self.hub.state().now;
         self.line(format_args!("   {kind:?} {contact}"));
         match kind {

@@ -4,8 +4,10 @@
 //! Everything follows from the seed: the scenario, who goes on when, and what goes wrong. Nothing
 //! here may read a real clock, real randomness, or the order of a hash map.
 
+mod answers;
 mod calendar;
 mod faults;
+mod handlers;
 mod hub;
 mod injections;
 mod model;

@@ -24,7 +24,7 @@ use super::scenario::{Scenario, target};
 
 /// A request to the API. Its client repeats it as it is when it fails.
 #[derive(Debug, Clone)]
-pub enum Ask {
+pub(super) enum Ask {
     Enroll { sequence: SequenceId, contact: ContactId, target: Option<TargetRef>, since: Timestamp },
     Control(EnrollmentId, Action),
     Event { contact: ContactId, signal: Signal },
@@ -36,15 +36,24 @@ pub enum Ask {
 
 impl Ask {
     /// Requests that may end a run's pause.
-    pub fn may_unpause(&self, id: EnrollmentId) -> bool {
+    pub(super) fn may_unpause(&self, id: EnrollmentId) -> bool {
         match self {
             Self::Control(of, Action::Resume(_) | Action::SendNow) => *of == id,
             _ => false,
         }
     }
 
+    /// Whose enrollment it writes.
+    pub(super) fn enrolls(&self) -> Option<ContactId> {
+        match self {
+            Self::Enroll { contact, .. } => Some(*contact),
+            Self::Event { contact, signal } if signal.kind == "cart.left" => Some(*contact),
+            _ => None,
+        }
+    }
+
     /// What its answer tells the model about the contact.
-    pub fn told(&self) -> Option<(ContactId, Told)> {
+    pub(super) fn told(&self) -> Option<(ContactId, Told)> {
         let Self::Event { contact, signal } = self else { return None };
         let kind = match signal.kind.as_str() {
             UNSUBSCRIBED => ToldKind::Unsubscribed,
@@ -58,17 +67,17 @@ impl Ask {
 
 /// What a request came to.
 #[derive(Debug, Clone)]
-pub enum Answer {
+pub(super) enum Answer {
     Done,
     Run(Box<Enrollment>),
     /// Refused for good: there is nothing to repeat.
     No(String),
 }
 
-pub type Api = Arc<Engine<SimPorts>>;
+pub(super) type Api = Arc<Engine<SimPorts>>;
 
 /// Does what was asked. An error may be tried again.
-pub async fn ask(engine: Api, scenario: Arc<Scenario>, ask: Ask, seed: u64) -> Result<Answer, String> {
+pub(super) async fn ask(engine: Api, scenario: Arc<Scenario>, ask: Ask, seed: u64) -> Result<Answer, String> {
     let tenant = scenario.tenant;
     // An idempotency key gives a repeat the same ids.
     let mut ids = Ids::from_seed(Rng::stream(seed, 5).bytes());

@@ -23,7 +23,7 @@ use super::hub::Hub;
 use super::queues::Queue;
 use crate::memory::for_each_store_verb;
 
-pub struct SimPorts;
+pub(super) struct SimPorts;
 
 impl Ports for SimPorts {
     type Store = SimStore;
@@ -35,7 +35,7 @@ impl Ports for SimPorts {
     type Channels = SimChannels;
 }
 
-pub struct SimStore(pub Hub);
+pub(super) struct SimStore(pub Hub);
 
 macro_rules! over_hub {
     ($($verb:ident($($arg:ident: $type:ty),*) -> $out:ty;)*) => {
@@ -65,38 +65,38 @@ macro_rules! over_hub {
 }
 for_each_store_verb!(over_hub);
 
-pub struct SimTimers(pub Hub);
+pub(super) struct SimTimers(pub Hub);
 
 impl Timers for SimTimers {
     async fn arm(&self, due: &StepDue, at: Timestamp, now: Timestamp) -> PortResult<()> {
         let delay = at.seconds_since(now);
-        self.0.call("arm", |s| Ok(s.broker.arm(due, at.0, delay, s.now, false, &mut s.faults))).await
+        self.0.effect("arm", |s| s.broker.arm(due, at.0, delay, s.now, false, &mut s.faults)).await
     }
 
     async fn arm_again(&self, due: &StepDue, at: Timestamp, now: Timestamp) -> PortResult<()> {
         let delay = at.seconds_since(now);
-        self.0.call("arm_again", |s| Ok(s.broker.arm(due, at.0, delay, s.now, true, &mut s.faults))).await
+        self.0.effect("arm_again", |s| s.broker.arm(due, at.0, delay, s.now, true, &mut s.faults)).await
     }
 }
 
-pub struct SimQueues(pub Hub);
+pub(super) struct SimQueues(pub Hub);
 
 impl Queues for SimQueues {
     async fn send(&self, planned: &PlannedSend) -> PortResult<()> {
-        self.0.call("queue_send", |s| Ok(s.broker.send(Queue::Send, encode(planned), s.now, &mut s.faults))).await
+        self.0.effect("queue_send", |s| s.broker.send(Queue::Send, encode(planned), s.now, &mut s.faults)).await
     }
 
     async fn enroll(&self, work: &EnrollWork) -> PortResult<()> {
-        self.0.call("queue_enroll", |s| Ok(s.broker.send(Queue::Enroll, encode(work), s.now, &mut s.faults))).await
+        self.0.effect("queue_enroll", |s| s.broker.send(Queue::Enroll, encode(work), s.now, &mut s.faults)).await
     }
 
     async fn inbound(&self, work: &InboundWork) -> PortResult<()> {
-        self.0.call("queue_inbound", |s| Ok(s.broker.send(Queue::Inbound, encode(work), s.now, &mut s.faults))).await
+        self.0.effect("queue_inbound", |s| s.broker.send(Queue::Inbound, encode(work), s.now, &mut s.faults)).await
     }
 }
 
 /// A worker's clock: the true time and its own skew.
-pub struct SimClock {
+pub(super) struct SimClock {
     pub hub: Hub,
     pub skew: i64,
 }
@@ -107,7 +107,7 @@ impl Clock for SimClock {
     }
 }
 
-pub struct SimRandom(pub Hub);
+pub(super) struct SimRandom(pub Hub);
 
 impl Random for SimRandom {
     fn seed(&self) -> [u8; 32] {
@@ -115,12 +115,12 @@ impl Random for SimRandom {
     }
 }
 
-pub struct SimSecrets(pub Hub);
+pub(super) struct SimSecrets(pub Hub);
 
 impl Secrets for SimSecrets {
     async fn put_secret(&self, tenant: TenantId, name: &str, value: &Value) -> PortResult<()> {
         let put = |s: &mut super::hub::State| s.secrets.insert((tenant, name.to_owned()), value.clone());
-        self.0.call("put_secret", |s| Ok(drop(put(s)))).await
+        self.0.effect("put_secret", |s| drop(put(s))).await
     }
 
     async fn secret(&self, tenant: TenantId, name: &str) -> PortResult<Option<Value>> {
@@ -128,11 +128,11 @@ impl Secrets for SimSecrets {
     }
 
     async fn delete_secret(&self, tenant: TenantId, name: &str) -> PortResult<()> {
-        self.0.call("delete_secret", |s| Ok(drop(s.secrets.remove(&(tenant, name.to_owned()))))).await
+        self.0.effect("delete_secret", |s| drop(s.secrets.remove(&(tenant, name.to_owned())))).await
     }
 }
 
-pub struct SimChannels(pub Hub);
+pub(super) struct SimChannels(pub Hub);
 
 impl Channels for SimChannels {
     async fn send(&self, sender: &Sender, _credentials: &Value, outbound: &Outbound) -> SendOutcome {

@@ -14,7 +14,7 @@ use super::hub::{HandlerId, State};
 
 /// What became of a request at the provider.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Fate {
+pub(super) enum Fate {
     Accepted,
     Refused(Reaction),
     /// No answer; whether it was accepted.
@@ -22,14 +22,14 @@ pub enum Fate {
 }
 
 impl Fate {
-    pub fn accepted(self) -> bool {
+    pub(super) fn accepted(self) -> bool {
         matches!(self, Self::Accepted | Self::Silent(true))
     }
 }
 
 /// One request that reached the provider.
 #[derive(Debug, Clone)]
-pub struct ProviderCall {
+pub(super) struct ProviderCall {
     pub attempt: AttemptRef,
     /// As the message names it: the step's key and the version it was written in.
     pub key: String,
@@ -48,7 +48,7 @@ pub struct ProviderCall {
 
 impl ProviderCall {
     /// Known not to have reached the person.
-    pub fn is_void(&self) -> bool {
+    pub(super) fn is_void(&self) -> bool {
         let delivered = self.acknowledged >= Some(DeliveryStatus::Delivered);
         (self.answered && matches!(self.fate, Fate::Refused(_))) || (self.told_failed && !delivered)
     }
@@ -56,7 +56,7 @@ impl ProviderCall {
 
 /// Something that the provider has to tell, until it is taken.
 #[derive(Debug, Clone)]
-pub struct Webhook {
+pub(super) struct Webhook {
     pub at: i64,
     pub sender: SenderId,
     pub event: InboundEvent,
@@ -67,24 +67,24 @@ pub struct Webhook {
 }
 
 #[derive(Debug, Default)]
-pub struct Provider {
+pub(super) struct Provider {
     pub calls: Vec<ProviderCall>,
     pub webhooks: BTreeMap<u64, Webhook>,
     next: u64,
 }
 
 impl Provider {
-    pub fn tell(&mut self, webhook: Webhook) {
+    pub(super) fn tell(&mut self, webhook: Webhook) {
         self.webhooks.insert(self.next, webhook);
         self.next += 1;
     }
 
     /// Webhooks that may be delivered now.
-    pub fn ready(&self, now: i64) -> Vec<u64> {
+    pub(super) fn ready(&self, now: i64) -> Vec<u64> {
         self.webhooks.iter().filter(|(_, w)| w.at <= now && w.working.is_none()).map(|(id, _)| *id).collect()
     }
 
-    pub fn next_ready(&self) -> Option<i64> {
+    pub(super) fn next_ready(&self) -> Option<i64> {
         self.webhooks.values().filter(|w| w.working.is_none()).map(|w| w.at).min()
     }
 }
@@ -124,7 +124,7 @@ fn fate(text: bool, faults: &mut Faults) -> Fate {
 
 impl State {
     /// A request arrives. What became of it is decided at once; the caller hears of it later.
-    pub fn provider_call(&mut self, sender: &Sender, outbound: &Outbound) -> usize {
+    pub(super) fn provider_call(&mut self, sender: &Sender, outbound: &Outbound) -> usize {
         let (version, key, text) = named(&outbound.message);
         let fate = fate(text, &mut self.faults);
         let call = ProviderCall {
@@ -152,7 +152,7 @@ impl State {
         index
     }
 
-    pub fn provider_answer(&mut self, index: usize) -> SendOutcome {
+    pub(super) fn provider_answer(&mut self, index: usize) -> SendOutcome {
         let call = &mut self.provider.calls[index];
         call.answered = true;
         let refused = |reaction| {

@@ -9,7 +9,7 @@ use super::hub::HandlerId;
 use crate::memory::MAX_DELAY_SECONDS;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Queue {
+pub(super) enum Queue {
     Step,
     Send,
     Enroll,
@@ -22,7 +22,7 @@ const MAX_RECEIVES: u32 = 5;
 const VISIBILITY_SECONDS: i64 = 90;
 
 #[derive(Debug, Clone)]
-pub struct Message {
+pub(super) struct Message {
     pub queue: Queue,
     pub body: String,
     pub visible_at: i64,
@@ -33,7 +33,7 @@ pub struct Message {
 
 /// All queues. Messages are numbered in the order in which they came.
 #[derive(Debug, Default)]
-pub struct Broker {
+pub(super) struct Broker {
     messages: BTreeMap<u64, Message>,
     /// Who works on a message now.
     working: BTreeMap<u64, HandlerId>,
@@ -48,12 +48,12 @@ impl Broker {
     }
 
     /// Puts a message on a queue: perhaps twice, perhaps late.
-    pub fn send(&mut self, queue: Queue, body: String, now: i64, faults: &mut Faults) {
+    pub(super) fn send(&mut self, queue: Queue, body: String, now: i64, faults: &mut Faults) {
         let copies = 1 + u32::from(faults.hit(Fault::MessageTwice));
         for _ in 0..copies {
-            let late = if faults.hit(Fault::MessageLate) { faults.between(1, 600) } else { 0 };
-            // An hour is the limit after which a planned send is planned again: go beyond it at times.
-            let late = if late > 540 { late * 8 } else { late };
+            let late = if faults.hit(Fault::MessageLate) { faults.between(1, 900) } else { 0 };
+            // At times a queue is hours behind.
+            let late = if late > 850 { late * 25 } else { late };
             self.push(queue, body.clone(), now + late, None);
         }
     }
@@ -61,7 +61,7 @@ impl Broker {
     /// A timer: a delayed message, or beyond 15 minutes a schedule, of which there is one by a name.
     ///
     /// `delay`: as the caller's clock sees it; a schedule's `at` is absolute.
-    pub fn arm(&mut self, due: &StepDue, at: i64, delay: i64, now: i64, again: bool, faults: &mut Faults) {
+    pub(super) fn arm(&mut self, due: &StepDue, at: i64, delay: i64, now: i64, again: bool, faults: &mut Faults) {
         let body = engine::queue::encode(due);
         let delayed = again || delay <= MAX_DELAY_SECONDS;
         let name = (!delayed).then(|| due.name());
@@ -86,20 +86,20 @@ impl Broker {
     }
 
     /// Messages that a function could get now.
-    pub fn visible(&self, now: i64) -> Vec<u64> {
+    pub(super) fn visible(&self, now: i64) -> Vec<u64> {
         self.messages.iter().filter(|(_, m)| m.visible_at <= now).map(|(id, _)| *id).collect()
     }
 
-    pub fn next_visible(&self) -> Option<i64> {
+    pub(super) fn next_visible(&self) -> Option<i64> {
         self.messages.values().map(|m| m.visible_at).min()
     }
 
-    pub fn dead(&self) -> usize {
+    pub(super) fn dead(&self) -> usize {
         self.dead.len()
     }
 
     /// Hands a message to a handler; it is hidden meanwhile.
-    pub fn receive(&mut self, id: u64, handler: HandlerId, now: i64) -> Option<Message> {
+    pub(super) fn receive(&mut self, id: u64, handler: HandlerId, now: i64) -> Option<Message> {
         let message = self.messages.get_mut(&id)?;
         message.visible_at = now + VISIBILITY_SECONDS;
         message.receives += 1;
@@ -109,7 +109,7 @@ impl Broker {
     }
 
     /// The handler is done with it, or has failed: then it comes again, or goes to the dead letters.
-    pub fn done(&mut self, id: u64, handler: HandlerId, ok: bool, retry_at: i64) {
+    pub(super) fn done(&mut self, id: u64, handler: HandlerId, ok: bool, retry_at: i64) {
         if self.working.get(&id) != Some(&handler) {
             return;
         }
@@ -125,7 +125,7 @@ impl Broker {
     }
 
     /// An operator sends the dead letters once more.
-    pub fn redrive(&mut self, now: i64) {
+    pub(super) fn redrive(&mut self, now: i64) {
         for message in std::mem::take(&mut self.dead) {
             self.push(message.queue, message.body, now, None);
         }

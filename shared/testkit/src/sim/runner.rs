@@ -1,30 +1,21 @@
 //! The scheduler: one event at a time, it decides who goes on and what goes wrong.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::future::Future;
-use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::task::{Context, Poll, Wake, Waker};
 
-use domain::message::{DeliveryStatus, InboundEvent};
-use engine::queue::decode;
 use engine::{Config, Engine};
 
-use super::faults::Fault;
+use super::faults::{Fault, Faults};
+use super::handlers::{Handler, Pending, Start, Work};
 use super::hub::{Grant, HandlerId, Hub, State};
-use super::model::{LEASE_SECONDS, Model, Told, ToldKind};
-use super::people::{Answer, Api, Ask, ask};
+use super::model::{LEASE_SECONDS, Model};
+use super::people::Api;
 use super::ports::{SimChannels, SimClock, SimPorts, SimQueues, SimRandom, SimSecrets, SimStore, SimTimers};
-use super::queues::Queue;
 use super::rng::Rng;
 use super::scenario::{START, Scenario};
 use super::trace::Trace;
 use super::{Report, Setup};
 
-/// Functions live this long at most.
-const TIMEOUT_SECONDS: i64 = 60;
-const API_TIMEOUT_SECONDS: i64 = 29;
 /// Handlers at once.
 const MAX_IN_FLIGHT: usize = 5;
 const SWEEP_EVERY_SECONDS: i64 = 60;
@@ -33,56 +24,16 @@ const OVERDUE_SECONDS: i64 = 130;
 /// Events after which a run that has been left in peace must have settled.
 const MAX_CALM_EVENTS: u64 = 30_000;
 
-/// What a handler works on.
-#[derive(Debug)]
-pub enum Work {
-    Message(u64),
-    Webhook(u64),
-    Ask(Box<Pending>),
-    Sweep,
-}
-
-/// A request, with how often it was tried.
-#[derive(Debug, Clone)]
-pub struct Pending {
-    pub ask: Ask,
-    pub tries: u32,
-    pub at: i64,
-    /// Its idempotency key's.
-    pub seed: u64,
-    /// For a pause: what the model wants back.
-    pub pause: Option<u64>,
-}
-
-type Running = Pin<Box<dyn Future<Output = Result<Answer, String>> + Send>>;
-
-struct Handler {
-    work: Work,
-    future: Running,
-    deadline: i64,
-    worker: usize,
-}
-
-/// Whether somebody has called: the futures inside a handler may want another turn.
-#[derive(Default)]
-struct Called(AtomicBool);
-
-impl Wake for Called {
-    fn wake(self: Arc<Self>) {
-        self.0.store(true, Ordering::Relaxed);
-    }
-}
-
-pub struct Runner {
+pub(super) struct Runner {
     pub(super) hub: Hub,
     pub(super) scenario: Arc<Scenario>,
     pub(super) rng: Rng,
-    seed: u64,
-    engines: Vec<Api>,
-    handlers: BTreeMap<HandlerId, Handler>,
-    next_handler: HandlerId,
+    pub(super) seed: u64,
+    pub(super) engines: Vec<Api>,
+    pub(super) handlers: BTreeMap<HandlerId, Handler>,
+    pub(super) next_handler: HandlerId,
     pub(super) asks: Vec<Pending>,
-    last_sweep: i64,
+    pub(super) last_sweep: i64,
     pub(super) made: u64,
 }
 
@@ -92,7 +43,8 @@ pub fn run(setup: &Setup) -> Report {
     scenario.timeouts = setup.timeouts;
     let scenario = Arc::new(scenario);
     let model = Model::new(scenario.clone());
-    let mut state = State::new(setup.seed, &setup.without, START, model, Trace::new(setup.trace));
+    let faults = Faults::new(setup.seed, &setup.without, !setup.timeouts);
+    let mut state = State::new(setup.seed, faults, START, model, Trace::new(setup.trace));
     state.tables.guards = setup.store_guards;
     scenario.prepare(&mut state.tables);
     let sender = scenario.sender.to_string();
@@ -117,7 +69,7 @@ pub fn run(setup: &Setup) -> Report {
 }
 
 impl Runner {
-    fn engine(&self, worker: usize) -> Api {
+    pub(super) fn engine(&self, worker: usize) -> Api {
         let hub = || self.hub.clone();
         Arc::new(Engine::<SimPorts> {
             store: SimStore(hub()),
@@ -167,6 +119,14 @@ impl Runner {
         self.rng = Rng::stream(self.seed, (event << 8) | 4);
     }
 
+    /// Whose enrollment is being written.
+    pub(super) fn enrolling(&self) -> Option<domain::ids::ContactId> {
+        self.handlers.values().find_map(|h| match &h.work {
+            Work::Ask(pending) => pending.ask.enrolls(),
+            _ => None,
+        })
+    }
+
     fn unbroken(&self) -> bool {
         self.hub.state().model.violation.is_none()
     }
@@ -179,6 +139,13 @@ impl Runner {
                 0..70 if self.start_any() => {}
                 0..80 => self.people(),
                 _ => drop(self.jump(true)),
+            }
+            return;
+        }
+        // Whoever outlives its lease has to be left alone for as long.
+        if !self.scenario.timeouts && self.handlers.values().all(|h| h.slow) && choice < 60 {
+            if !self.start_any() && !self.is_calling() {
+                self.jump(true);
             }
             return;
         }
@@ -220,10 +187,18 @@ impl Runner {
 
     /// Time passes while handlers work; some reach their time-out.
     fn pass(&mut self, from: i64, to: i64) {
+        if !self.scenario.timeouts && self.is_calling() {
+            return;
+        }
         let seconds = self.hub.state().faults.between(from, to);
         self.hub.state().now += seconds;
         self.line(format_args!("   +{seconds} s"));
         self.kill_late();
+    }
+
+    /// Between its last look at the lease and its call a worker does nothing that takes time.
+    fn is_calling(&self) -> bool {
+        self.hub.state().calls.values().any(|c| c.op == "provider")
     }
 
     fn kill_late(&mut self) {
@@ -276,71 +251,6 @@ impl Runner {
         true
     }
 
-    fn start(&mut self, start: Start) {
-        let id = self.next_handler + 1;
-        let worker = self.rng.below(2);
-        let engine = self.engines[worker].clone();
-        let now = self.hub.state().now;
-        let (work, future, worker, text): (Work, Running, usize, String) = match start {
-            Start::Message(message) => {
-                let Some(received) = self.hub.state().broker.receive(message, id, now) else { return };
-                let text = format!("{:?} message {message}", received.queue);
-                (Work::Message(message), consume(engine, received.queue, received.body), worker, text)
-            }
-            Start::Webhook(webhook) => {
-                let Some((sender, event)) = self.begin_webhook(webhook, id) else { return };
-                let text = format!("webhook {}", webhook_text(&event));
-                let future = async move {
-                    engine.apply(sender, vec![event]).await.map(|()| Answer::Done).map_err(|e| e.to_string())
-                };
-                (Work::Webhook(webhook), Box::pin(future), worker, text)
-            }
-            Start::Ask(index) => {
-                let mut pending = self.asks.swap_remove(index);
-                self.begin_ask(&mut pending);
-                let text = format!("asked: {:?}", pending.ask);
-                let future = ask(self.engines[2].clone(), self.scenario.clone(), pending.ask.clone(), pending.seed);
-                (Work::Ask(Box::new(pending)), Box::pin(future), 2, text)
-            }
-            Start::Sweep => {
-                self.last_sweep = now;
-                let future = async move { engine.sweep().await.map(|_| Answer::Done).map_err(|e| e.to_string()) };
-                (Work::Sweep, Box::pin(future), worker, "sweep".to_owned())
-            }
-        };
-        self.next_handler = id;
-        self.line(format_args!("#{id} begins (worker {worker}): {text}"));
-        let timeout =
-            if matches!(work, Work::Ask(_) | Work::Webhook(_)) { API_TIMEOUT_SECONDS } else { TIMEOUT_SECONDS };
-        self.handlers.insert(id, Handler { work, future, deadline: now + timeout, worker });
-        self.poll(id, true);
-    }
-
-    fn begin_webhook(&mut self, webhook: u64, id: HandlerId) -> Option<(domain::ids::SenderId, InboundEvent)> {
-        let mut state = self.hub.state();
-        let State { provider, .. } = &mut *state;
-        let told = provider.webhooks.get_mut(&webhook)?;
-        told.working = Some(id);
-        let (sender, event, call) = (told.sender, told.event.clone(), told.call);
-        if let (InboundEvent::Status(update), Some(call)) = (&event, call)
-            && update.status == DeliveryStatus::Failed
-        {
-            provider.calls[call].told_failed = true;
-        }
-        Some((sender, event))
-    }
-
-    fn begin_ask(&mut self, pending: &mut Pending) {
-        let mut state = self.hub.state();
-        pending.pause = None;
-        if let Ask::Control(id, engine::control::Action::Pause) = &pending.ask {
-            pending.pause = state.model.pausing(*id);
-        }
-        let State { tables, model, .. } = &mut *state;
-        let ids: Vec<_> = tables.all_enrollments().map(|(_, e)| e.id).collect();
-        ids.into_iter().filter(|id| pending.ask.may_unpause(*id)).for_each(|id| model.unpausing(id));
-    }
-
     /// Lets one waiting port call of one handler go on, perhaps badly.
     fn advance_any(&mut self) {
         let calls: Vec<(u64, HandlerId, &'static str)> =
@@ -348,7 +258,11 @@ impl Runner {
         if calls.is_empty() {
             return;
         }
-        let (call, handler, op) = calls[self.rng.below(calls.len())];
+        // Slow ones get a turn in twenty, as long as there are others.
+        let is_slow = |id: &HandlerId| self.handlers.get(id).is_some_and(|h| h.slow);
+        let quick: Vec<_> = calls.iter().filter(|(_, handler, _)| !is_slow(handler)).copied().collect();
+        let from = if quick.is_empty() || self.rng.chance(50) { &calls } else { &quick };
+        let (call, handler, op) = *self.rng.pick(from);
         // A second turn at the same call, the provider and its answer have no fault but a crash.
         let bare = matches!(op, "again" | "provider" | "provider_answer");
         let grant = {
@@ -388,163 +302,6 @@ impl Runner {
         self.poll(handler, true);
     }
 
-    /// Gives a handler its turn. `heard`: whether anybody hears of its end.
-    fn poll(&mut self, id: HandlerId, heard: bool) {
-        let Some(handler) = self.handlers.get_mut(&id) else { return };
-        let called = Arc::new(Called::default());
-        let waker = Waker::from(called.clone());
-        self.hub.state().current = id;
-        let ended = loop {
-            match handler.future.as_mut().poll(&mut Context::from_waker(&waker)) {
-                Poll::Ready(answer) => break Some(answer),
-                Poll::Pending if called.0.swap(false, Ordering::Relaxed) => {}
-                Poll::Pending => break None,
-            }
-        };
-        self.watch(id);
-        if heard && let Some(answer) = ended {
-            let Some(handler) = self.handlers.remove(&id) else { return };
-            match &answer {
-                Ok(Answer::Run(e)) => self.line(format_args!("#{id} ends: {:?} at step {}", e.state, e.step)),
-                Ok(Answer::No(why)) => self.line(format_args!("#{id} ends: no, {why}")),
-                Ok(Answer::Done) => self.line(format_args!("#{id} ends")),
-                Err(error) => self.line(format_args!("#{id} fails: {error}")),
-            }
-            self.ended(id, handler, answer);
-        }
-    }
-
-    /// The model sees every write at once.
-    fn watch(&mut self, id: HandlerId) {
-        let mut state = self.hub.state();
-        let State { tables, model, now, event, trace, .. } = &mut *state;
-        let Some(writes) = tables.watched.as_mut().map(std::mem::take) else { return };
-        for write in writes {
-            let e = &write.after;
-            let text = format_args!(
-                "      {:?} {} rev {} gen {} step {} {:?} due {:?} wake {:?} {:?}",
-                write.verb, e.id, e.rev, e.generation, e.step, e.state, e.due, e.wake, e.intents
-            );
-            trace.line(*event, *now, text);
-            model.written(&write, id, *now, tables);
-        }
-    }
-
-    fn kill(&mut self, id: HandlerId, how: &str) {
-        let Some(handler) = self.handlers.remove(&id) else { return };
-        self.line(format_args!("#{id} {how}"));
-        let Handler { work, future, worker, .. } = handler;
-        drop(future);
-        self.hub.state().model.died(id);
-        // A new process has an empty cache.
-        self.engines[worker] = self.engine(worker);
-        match work {
-            Work::Message(message) => {
-                let mut state = self.hub.state();
-                let at = state.now + 60;
-                state.broker.done(message, id, false, at);
-            }
-            Work::Webhook(webhook) => self.webhook_again(webhook),
-            Work::Ask(pending) => self.ask_again(*pending),
-            Work::Sweep => {}
-        }
-    }
-
-    fn ended(&mut self, id: HandlerId, handler: Handler, answer: Result<Answer, String>) {
-        match handler.work {
-            Work::Sweep => {}
-            Work::Message(message) => {
-                let mut state = self.hub.state();
-                let retry_at = state.now + self.rng.between(1, 60);
-                let lost = answer.is_ok() && state.faults.hit(Fault::DeleteLost);
-                state.broker.done(message, id, answer.is_ok() && !lost, retry_at);
-            }
-            Work::Webhook(webhook) if answer.is_ok() => self.webhook_taken(webhook),
-            Work::Webhook(webhook) => self.webhook_again(webhook),
-            Work::Ask(pending) => match answer {
-                Ok(answer) => self.answered(&pending, &answer),
-                Err(_) => self.ask_again(*pending),
-            },
-        }
-    }
-
-    fn webhook_again(&mut self, webhook: u64) {
-        let mut state = self.hub.state();
-        let at = state.now + self.rng.between(5, 300);
-        if let Some(webhook) = state.provider.webhooks.get_mut(&webhook) {
-            webhook.working = None;
-            webhook.at = at;
-        }
-    }
-
-    fn webhook_taken(&mut self, webhook: u64) {
-        let mut state = self.hub.state();
-        let State { provider, model, .. } = &mut *state;
-        let scenario = &self.scenario;
-        let Some(taken) = provider.webhooks.remove(&webhook) else { return };
-        match taken.event {
-            InboundEvent::Status(update) => {
-                if let Some(call) = taken.call {
-                    let call = &mut provider.calls[call];
-                    call.acknowledged = call.acknowledged.max(Some(update.status));
-                }
-            }
-            InboundEvent::Message(message) => {
-                let Some(contact) = scenario.who(&message.from) else { return };
-                let told = |kind| Told { id: message.id.clone(), kind, at: message.at.0, about_target: false };
-                model.told(contact, told(ToldKind::Reply));
-                if message.text.as_deref() == Some("STOP") {
-                    model.told(contact, told(ToldKind::Unsubscribed));
-                }
-            }
-            InboundEvent::OptOut { from, at, id } => {
-                let Some(contact) = scenario.who(&from) else { return };
-                model.told(contact, Told { id, kind: ToldKind::Unsubscribed, at: at.0, about_target: false });
-            }
-            InboundEvent::NumberChanged { .. } => {}
-        }
-    }
-
-    fn unpausing_over(&mut self, pending: &Pending) {
-        let mut state = self.hub.state();
-        let State { tables, model, .. } = &mut *state;
-        let ids: Vec<_> = tables.all_enrollments().map(|(_, e)| e.id).collect();
-        ids.into_iter().filter(|id| pending.ask.may_unpause(*id)).for_each(|id| model.unpausing_over(id));
-    }
-
-    fn ask_again(&mut self, pending: Pending) {
-        self.unpausing_over(&pending);
-        // What is half done of these is the caller's to finish: nothing was acknowledged.
-        let insists = matches!(pending.ask, Ask::Enable(_) | Ask::RestoreSender | Ask::MoveDate { .. });
-        let gives_up = !insists && self.hub.hit(Fault::ClientGivesUp);
-        if !gives_up {
-            let at = self.hub.state().now + self.rng.between(1, 60);
-            self.asks.push(Pending { tries: pending.tries + 1, at, ..pending });
-        }
-    }
-
-    fn answered(&mut self, pending: &Pending, answer: &Answer) {
-        self.unpausing_over(pending);
-        let mut state = self.hub.state();
-        let model = &mut state.model;
-        if let Answer::No(_) = answer {
-            return;
-        }
-        match &pending.ask {
-            Ask::Control(id, engine::control::Action::Pause) => model.paused(*id, pending.pause),
-            Ask::Control(id, engine::control::Action::Exit { .. }) => model.ended(*id),
-            _ => {}
-        }
-        if let Answer::Run(e) = answer
-            && e.state.is_finished()
-        {
-            model.ended(e.id);
-        }
-        if let Some((contact, told)) = pending.ask.told() {
-            model.told(contact, told);
-        }
-    }
-
     pub(super) fn line(&self, text: std::fmt::Arguments<'_>) {
         let mut state = self.hub.state();
         let (event, now) = (state.event, state.now);
@@ -565,44 +322,6 @@ impl Runner {
             calls: state.provider.calls.len() as u64,
             trace: state.trace.lines().to_vec(),
         }
-    }
-}
-
-enum Start {
-    Message(u64),
-    Webhook(u64),
-    Ask(usize),
-    Sweep,
-}
-
-fn consume(engine: Api, queue: Queue, body: String) -> Running {
-    let text = |e: engine::PortError| e.to_string();
-    match queue {
-        Queue::Step => Box::pin(async move {
-            let due = decode(&body).map_err(|e| e.to_string())?;
-            engine.step(&due).await.map(|()| Answer::Done).map_err(text)
-        }),
-        Queue::Send => Box::pin(async move {
-            let planned = decode(&body).map_err(|e| e.to_string())?;
-            engine.send(&planned).await.map(|()| Answer::Done).map_err(text)
-        }),
-        Queue::Enroll => Box::pin(async move {
-            let work = decode(&body).map_err(|e| e.to_string())?;
-            engine.work(&work).await.map(|()| Answer::Done).map_err(text)
-        }),
-        Queue::Inbound => Box::pin(async move {
-            let work = decode(&body).map_err(|e| e.to_string())?;
-            engine.apply_queued(&work).await.map(|()| Answer::Done).map_err(text)
-        }),
-    }
-}
-
-fn webhook_text(event: &InboundEvent) -> String {
-    match event {
-        InboundEvent::Status(s) => format!("{:?} of {:?}", s.status, s.reference.map(|r| r.0.to_string())),
-        InboundEvent::Message(m) => format!("message `{}` {:?}", m.id, m.text),
-        InboundEvent::OptOut { id, .. } => format!("opt-out `{id}`"),
-        InboundEvent::NumberChanged { .. } => "number changed".to_owned(),
     }
 }
 

@@ -16,14 +16,14 @@ use super::rng::Rng;
 use crate::memory::Tables;
 
 /// 2026-11-16T12:00:00Z, a Monday, 09:00 in São Paulo.
-pub const START: i64 = 1_794_830_400;
+pub(super) const START: i64 = 1_794_830_400;
 /// São Paulo has had no DST since 2019, so the independent calendar is simple arithmetic.
-pub const ZONE: &str = "America/Sao_Paulo";
-pub const ZONE_OFFSET: i64 = -3 * 3600;
+pub(super) const ZONE: &str = "America/Sao_Paulo";
+pub(super) const ZONE_OFFSET: i64 = -3 * 3600;
 
 /// Hours of the local day, in minutes; overnight when `from > to`. `weekdays`: Monday to Friday only.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Hours {
+pub(super) struct Hours {
     pub from: i64,
     pub to: i64,
     pub weekdays: bool,
@@ -41,7 +41,7 @@ impl Hours {
 }
 
 #[derive(Debug, Clone)]
-pub struct StepSpec {
+pub(super) struct StepSpec {
     pub key: String,
     pub window: Option<Hours>,
     pub business: bool,
@@ -49,7 +49,7 @@ pub struct StepSpec {
 }
 
 #[derive(Debug, Clone)]
-pub struct SequenceSpec {
+pub(super) struct SequenceSpec {
     pub id: SequenceId,
     pub on_reply: bool,
     pub goal: bool,
@@ -61,7 +61,7 @@ pub struct SequenceSpec {
 
 impl SequenceSpec {
     /// The published form; texts name version and step, so that the provider's stand-in knows both.
-    pub fn version(&self, number: u32) -> Sequence {
+    pub(super) fn version(&self, number: u32) -> Sequence {
         let mut json = self.json.clone();
         json["steps"] = self.steps.iter().map(|s| at_version(&s.json, number)).collect();
         serde_json::from_value(json).expect("the scenario writes sequences as the API takes them")
@@ -75,7 +75,7 @@ fn at_version(step: &Value, number: u32) -> Value {
 
 /// Everything that a seed fixes before the first event.
 #[derive(Debug, Clone)]
-pub struct Scenario {
+pub(super) struct Scenario {
     pub tenant: TenantId,
     pub sender: SenderId,
     pub quiet: Option<Hours>,
@@ -83,25 +83,29 @@ pub struct Scenario {
     pub contacts: Vec<ContactId>,
     /// What each worker's clock is ahead of the true time; the last one is the API's.
     pub skews: [i64; 3],
+    /// The most that any clock may differ from the true time in this run.
+    pub max_skew: i64,
     /// Functions are killed at their time-out. Off only where the test of the guards wants to see
     /// what a worker does that comes to itself after its lease.
     pub timeouts: bool,
     settings: Settings,
-    spread: Ids,
 }
 
-pub const TARGET: &str = "visit";
+/// Clocks may be off by this much, either way.
+pub(super) const MAX_SKEW: i64 = 4;
 
-pub fn target() -> TargetRef {
+pub(super) const TARGET: &str = "visit";
+
+pub(super) fn target() -> TargetRef {
     TargetRef { kind: TargetKind::Appointment, id: TARGET.into() }
 }
 
-pub fn phone(contact: usize) -> String {
+pub(super) fn phone(contact: usize) -> String {
     format!("55119876543{contact:02}")
 }
 
 impl Scenario {
-    pub fn new(seed: u64) -> Self {
+    pub(super) fn new(seed: u64) -> Self {
         let mut rng = Rng::stream(seed, 1);
         let mut ids = Ids::from_seed(rng.bytes());
         let tenant = TenantId::new(&mut ids);
@@ -117,12 +121,13 @@ impl Scenario {
             spread_minutes: if rng.chance(300) { 20 } else { 0 },
             ..Settings::default()
         };
-        let skews = std::array::from_fn(|_| if rng.chance(500) { rng.between(-4, 4) } else { 0 });
-        Self { tenant, sender, quiet, sequences, contacts, skews, timeouts: true, settings, spread: ids }
+        let most = if rng.chance(500) { MAX_SKEW } else { 0 };
+        let skews = std::array::from_fn(|_| rng.between(-most, most));
+        Self { tenant, sender, quiet, sequences, contacts, skews, max_skew: most, timeouts: true, settings }
     }
 
     /// Writes what stands before the first event.
-    pub fn prepare(&self, tables: &mut Tables) {
+    pub(super) fn prepare(&self, tables: &mut Tables) {
         let now = Timestamp(START);
         let account = Account { id: self.tenant, rev: 1, created_at: now, settings: self.settings.clone() };
         drop(tables.create_account(&account));
@@ -180,11 +185,9 @@ impl Scenario {
             };
             drop(tables.publish(self.tenant, &stored, &self.published(spec, 1, now)));
         }
-        // Seeds of what comes later do not depend on what stands before.
-        let _ = &self.spread;
     }
 
-    pub fn published(&self, spec: &SequenceSpec, number: u32, now: Timestamp) -> Version {
+    pub(super) fn published(&self, spec: &SequenceSpec, number: u32, now: Timestamp) -> Version {
         Version {
             sequence_id: spec.id,
             number,
@@ -194,7 +197,7 @@ impl Scenario {
         }
     }
 
-    pub fn sequence(&self, id: SequenceId) -> Option<&SequenceSpec> {
+    pub(super) fn sequence(&self, id: SequenceId) -> Option<&SequenceSpec> {
         self.sequences.iter().find(|s| s.id == id)
     }
 }
@@ -234,7 +237,9 @@ fn step(sequence: usize, index: usize, dated: bool, rng: &mut Rng) -> StepSpec {
         wait = json!({"value": 1 + rng.below(20), "unit": "hours"});
         wait[*rng.pick(&["before", "after"])] = json!("target.starts_at");
     }
-    let window = match rng.below(6) {
+    let window = match rng.below(8) {
+        // So short that a buffered send may miss it.
+        3 | 4 => Some(Hours { from: 9 * 60, to: 9 * 60 + 4, weekdays: false }),
         0 => Some(Hours { from: 9 * 60, to: 12 * 60, weekdays: false }),
         1 => Some(Hours { from: 8 * 60, to: 18 * 60, weekdays: true }),
         2 => Some(Hours { from: 18 * 60, to: 60, weekdays: false }),

@@ -4,19 +4,19 @@ use std::fmt::{Arguments, Write as _};
 
 /// FNV-1a over every line, so that two runs can be compared without keeping them.
 #[derive(Debug, Clone)]
-pub struct Trace {
+pub(super) struct Trace {
     hash: u64,
     lines: Option<Vec<String>>,
     buffer: String,
 }
 
 impl Trace {
-    pub fn new(keep: bool) -> Self {
+    pub(super) fn new(keep: bool) -> Self {
         Self { hash: 0xcbf2_9ce4_8422_2325, lines: keep.then(Vec::new), buffer: String::new() }
     }
 
     /// A line; `event` and `now` stand before it.
-    pub fn line(&mut self, event: u64, now: i64, text: Arguments<'_>) {
+    pub(super) fn line(&mut self, event: u64, now: i64, text: Arguments<'_>) {
         self.buffer.clear();
         let time = domain::time::Timestamp(now);
         // Dates are written only for readers: the hash takes the number.
@@ -35,11 +35,11 @@ impl Trace {
         }
     }
 
-    pub fn hash(&self) -> u64 {
+    pub(super) fn hash(&self) -> u64 {
         self.hash
     }
 
-    pub fn lines(&self) -> &[String] {
+    pub(super) fn lines(&self) -> &[String] {
         self.lines.as_deref().unwrap_or_default()
     }
 }

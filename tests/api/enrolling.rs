@@ -125,6 +125,24 @@ async fn a_csv_is_imported_and_enrolled_in_bulk() {
     assert_eq!((messages.len(), to.len()), (600, 600));
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_large_csv_comes_in_parts() {
+    let world = World::start().await;
+    let part = |from: u32, rows: u32| {
+        let rows = (from..from + rows).map(|n| format!("x{n}\n")).collect::<String>();
+        format!("external_id\n{rows}")
+    };
+    let first = world.client.import("", part(0, 2_001)).await.unwrap();
+    let job = first["job_id"].as_str().unwrap();
+    assert_eq!(job_done(&world, &first).await["created"], json!(2_001));
+    world.client.import(&format!("?job_id={job}"), part(2_001, 3)).await.unwrap();
+    world.advance(0).await;
+    assert_eq!(world.get(&format!("/v1/jobs/{job}")).await["state"], "running", "more is to come");
+    world.client.import(&format!("?job_id={job}&last=true"), part(2_004, 2)).await.unwrap();
+    let report = job_done(&world, &first).await;
+    assert_eq!((&report["created"], &report["total"]), (&json!(2_006), &json!(2_006)));
+}
+
 async fn job_done(world: &World, job: &Value) -> Value {
     let path = format!("/v1/jobs/{}", job["job_id"].as_str().unwrap_or_else(|| panic!("no job: {job}")));
     world.advance(0).await; // answers when all is quiet

@@ -83,10 +83,6 @@ pub struct Local {
     pub operator_key: String,
     /// The stand-in sender that is the channel's default.
     pub whatsapp_sender: String,
-    /// Where the embedded DynamoDB answers: `AWS_ENDPOINT_URL_DYNAMODB` of a function beside.
-    pub dynamodb_url: String,
-    /// The deployment secret, base64: `RITMO_SECRET` of a function beside.
-    pub secret: String,
     stop: watch::Sender<bool>,
     servers: Vec<tokio::task::JoinHandle<()>>,
     dispatcher: tokio::task::JoinHandle<()>,
@@ -149,6 +145,7 @@ impl Local {
             attempts,
             calls,
             tenant: identity.tenant,
+            env: function_env(dynamo.url(), &identity.secret_text()),
         };
         let served = counted(api::router(api).merge(webhook::router(workers)), &runner);
         let router = served.merge(routes::router(Arc::new(inside)));
@@ -160,11 +157,9 @@ impl Local {
 
         Ok(Self {
             base_url,
-            secret: identity.secret_text(),
             admin_key: identity.admin_key,
             operator_key: identity.operator_key,
             whatsapp_sender: identity.whatsapp_sender.to_string(),
-            dynamodb_url: dynamo.url().to_owned(),
             stop,
             servers,
             dispatcher,
@@ -185,6 +180,20 @@ impl Local {
         self.dispatcher.abort();
         self.dynamo.stop(PATIENCE).await;
     }
+}
+
+/// What a function that `cargo lambda` runs needs to work on this table. Queues and timers live in
+/// this process: their addresses lead nowhere, so what a function would queue fails and says so.
+fn function_env(dynamodb_url: &str, secret: &str) -> String {
+    let queue = |name: &str| format!("RITMO_QUEUE_{name}=http://127.0.0.1:1/{name}\n");
+    let queues: String = ["ENROLL", "STEP", "SEND", "INBOUND"].into_iter().map(queue).collect();
+    format!(
+        "AWS_ENDPOINT_URL_DYNAMODB={dynamodb_url}\nAWS_REGION=local\nAWS_ACCESS_KEY_ID=local\n\
+         AWS_SECRET_ACCESS_KEY=local\nRITMO_TABLE={TABLE}\nRITMO_SECRET=\"{secret}\"\n{queues}\
+         RITMO_QUEUE_STEP_ARN=arn:aws:sqs:local:0:step\nRITMO_SCHEDULE_GROUP=local\n\
+         RITMO_SCHEDULER_ROLE_ARN=arn:aws:iam::0:role/local\nRITMO_SCHEDULER_DLQ_ARN=arn:aws:sqs:local:0:dead\n\
+         RITMO_PUBLIC_URL=http://127.0.0.1\n"
+    )
 }
 
 fn engine(

@@ -38,6 +38,7 @@ pub(crate) struct Inside {
     pub(crate) attempts: Attempts,
     pub(crate) calls: Calls,
     pub(crate) tenant: TenantId,
+    pub(crate) env: String,
 }
 
 type Shared = State<Arc<Inside>>;
@@ -54,6 +55,7 @@ pub(crate) fn router(inside: Arc<Inside>) -> Router {
         .route("/_local/restart", post(restart))
         .route("/_local/dead-letters", get(dead_letters))
         .route("/_local/calls", get(calls))
+        .route("/_local/env", get(env))
         .with_state(inside)
 }
 
@@ -183,6 +185,11 @@ async fn calls(State(inside): Shared) -> Json<Value> {
     let mut counts = json!(inside.calls.counts());
     counts["accepted"] = json!(inside.stand_ins.whatsapp.messages(None, None).len());
     Json(counts)
+}
+
+/// The environment of a function that runs beside, on this table (`cargo lambda watch --env-file`).
+async fn env(State(inside): Shared) -> String {
+    inside.env.clone()
 }
 
 fn unavailable(error: &PortError) -> Response {

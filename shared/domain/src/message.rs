@@ -128,7 +128,7 @@ impl Refusal {
     }
 }
 
-/// How to react to a refusal (DESIGN.md section 4).
+/// How to react to a refusal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Reaction {

@@ -45,8 +45,9 @@ impl<P: Ports> Engine<P> {
         self.start(caller.tenant, work, rows, true, ids).await
     }
 
-    /// Rows of a CSV too many to answer at once: a new job, or more rows of the one given; `last`
-    /// closes it.
+    /// Rows of a CSV too many to answer at once: a new job, or more rows of the one given. A job is
+    /// done when its rows are and the newest part was said to be the `last`; one that was taken for
+    /// complete goes on when more rows come.
     pub async fn import_many(
         &self,
         caller: &Caller,
@@ -63,9 +64,6 @@ impl<P: Ports> Engine<P> {
         };
         for _ in 0..MAX_RACES {
             let before = self.job(caller.tenant, id).await?;
-            if before.closed {
-                return Err(Refused::rule("job_closed", "this job has had its last part"));
-            }
             let mut job = before.clone();
             let parts = parts(rows.clone(), job.parts, job.total);
             job.rev += 1;

@@ -18,7 +18,7 @@ use crate::model::{
 };
 use crate::queue::{EnrollWork, InboundWork, StepDue};
 
-/// A port call that failed, by reaction (DESIGN.md section 4).
+/// A port call that failed, by reaction.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum PortError {
     /// Too fast: the record fails and its queue retries it.

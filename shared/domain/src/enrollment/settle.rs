@@ -12,7 +12,7 @@ use crate::time::Timestamp;
 
 /// A send whose outcome nobody knows is given this long for a status to tell.
 pub const RESOLVE_AFTER_SECONDS: i64 = 15 * 60;
-/// Passing refusals are retried this long after the first (DESIGN.md, Unknown).
+/// Passing refusals are retried this long after the first (ARCHITECTURE.md, "The provider does not answer").
 const RETRY_FOR_SECONDS: i64 = 24 * 3600;
 const FIRST_BACKOFF_SECONDS: i64 = 15;
 const MAX_BACKOFF_SECONDS: i64 = 15 * 60;

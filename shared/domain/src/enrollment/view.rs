@@ -124,8 +124,12 @@ impl StepRecord {
             }
         };
         if let Some(planned) = self.planned_at.filter(|at| *at > decided) {
-            let mut moved: Vec<&str> = self.adjustments.iter().map(|a| adjustment(a.code)).collect();
-            moved.dedup();
+            let mut moved: Vec<&str> = Vec::new();
+            for reason in self.adjustments.iter().map(|a| adjustment(a.code)) {
+                if !moved.contains(&reason) {
+                    moved.push(reason);
+                }
+            }
             let why = match self.adjustments.first() {
                 Some(first) => format!(" (moved from {}: {})", first.from, moved.join(", ")),
                 None => String::new(),

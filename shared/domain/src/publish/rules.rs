@@ -101,7 +101,7 @@ pub(super) fn channels(step: &Step) -> Vec<Channel> {
     each
 }
 
-/// PRODUCT.md section 4: every AI step has a static text that goes out when AI does not.
+/// Every AI step has a static text that goes out when AI does not.
 fn static_fallback(step: &Step, at: &str, found: &mut Findings) {
     let blank = step.content.text.as_ref().is_none_or(|t| t.trim().is_empty());
     if step.compose.mode != ComposeMode::Static && step.content.type_ == ContentType::Text && blank {

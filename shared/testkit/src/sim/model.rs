@@ -1,4 +1,4 @@
-//! The promises of DESIGN.md section 3, checked from outside: from what the provider was really
+//! The promises of ARCHITECTURE.md, checked from outside: from what the provider was really
 //! asked, from what was acknowledged when, and from the shape of what is stored.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -27,7 +27,7 @@ const REPLY_WINDOW: i64 = 24 * 3600;
 /// A promise that was not kept.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Violation {
-    /// The promise's number in DESIGN.md section 3, or a word.
+    /// The promise's number in ARCHITECTURE.md, or a word.
     pub promise: &'static str,
     pub text: String,
 }

@@ -51,9 +51,9 @@ impl Identity {
     /// What the directory keeps, else new. A `dev_key` becomes the admin key.
     ///
     /// # Errors
-    /// A key without its prefix; a file that cannot be read, understood or written.
+    /// A key that no header can carry; a file that cannot be read, understood or written.
     pub(crate) fn load(dir: Option<&Path>, dev_key: Option<&str>) -> Result<Self, StartError> {
-        if dev_key.is_some_and(|key| !key.starts_with("rk_") || key.len() < 8) {
+        if dev_key.is_some_and(|key| key.is_empty() || !key.bytes().all(|b| b.is_ascii_graphic())) {
             return Err(StartError::DevKey);
         }
         let file = dir.map(|dir| dir.join("local.json"));

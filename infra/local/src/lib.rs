@@ -55,7 +55,7 @@ const PATIENCE: Duration = Duration::from_secs(3);
 /// Why the local runner did not start.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
-    #[error("RITMO_DEV_KEY must start with rk_ and have at least 8 characters")]
+    #[error("RITMO_DEV_KEY must be visible ASCII characters without blanks")]
     DevKey,
     #[error("--start-at needs --clock manual")]
     StartAt,

@@ -31,7 +31,7 @@ struct Cli {
     /// Where the manual clock begins, unless the directory keeps a later instant.
     #[arg(long, value_name = "TIME", value_parser = instant)]
     start_at: Option<Timestamp>,
-    /// The admin key to use (`rk_…`), instead of a random one.
+    /// The admin key to use instead of a random one.
     #[arg(long, env = "RITMO_DEV_KEY", hide_env_values = true)]
     dev_key: Option<String>,
 }

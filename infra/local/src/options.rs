@@ -13,7 +13,7 @@ pub struct Options {
     pub clock: ClockKind,
     /// The manual clock's first instant; counts only when nothing is kept yet. Left out: the present.
     pub start_at: Option<Timestamp>,
-    /// The admin key to use instead of a random one; starts with `rk_`.
+    /// The admin key to use instead of a random one.
     pub dev_key: Option<String>,
 }
 

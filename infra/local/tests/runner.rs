@@ -122,7 +122,7 @@ async fn a_directory_keeps_clock_and_keys() {
     let dev = App::with(Options { dev_key: Some("rk_development".into()), ..options.clone() }).await;
     assert_eq!(dev.local.admin_key, "rk_development");
     dev.local.shutdown().await;
-    let refused = Local::start(Options { dev_key: Some("development".into()), ..options }).await;
+    let refused = Local::start(Options { dev_key: Some("two words".into()), ..options }).await;
     assert!(matches!(refused.err(), Some(StartError::DevKey)));
     std::fs::remove_dir_all(dir).unwrap();
 }

@@ -71,8 +71,12 @@ pub fn settle(
     let mut next = e.clone();
     next.rev += 1;
     match (outcome, reported) {
-        // A status that came first knows more than a call without an answer.
+        // A status that came first knows more than a call without an answer, and than a gateway's
+        // refusal of what the provider had taken.
         (SendOutcome::Accepted { .. } | SendOutcome::Ambiguous, Some(reported)) => {
+            next.settle_reported(reported, planning, now);
+        }
+        (SendOutcome::Refused(_), Some(reported)) if reported.status != DeliveryStatus::Failed => {
             next.settle_reported(reported, planning, now);
         }
         (SendOutcome::Accepted { provider_message_id, .. }, None) => {

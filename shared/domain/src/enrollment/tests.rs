@@ -482,6 +482,9 @@ fn a_status_settles_an_unknown_send() {
     assert_eq!(after.records[0].status, StepStatus::Read);
     let after = world.settled(&early, &SendOutcome::Ambiguous, START);
     assert_eq!((after.step, after.records[0].status), (1, StepStatus::Read));
+    // A gateway's 5xx for what the provider had taken: the report wins, nothing is sent again.
+    let after = world.settled(&early, &refused(Reaction::Transient), START);
+    assert_eq!((after.step, after.records[0].status), (1, StepStatus::Read));
     let early = world.status(&sending, attempt, DeliveryStatus::Failed, START).unwrap();
     let after = world.settled(&early, &accepted(), START);
     assert_eq!(after.records[0].reason, Some(StepReason::RecipientUnreachable));

@@ -27,6 +27,8 @@ use crate::{Engine, MAX_RACES, PortError, Ports};
 /// Left without an answer so often, a claim is given up: if it was written, its lease lapses and the
 /// step counts as sent.
 const CLAIM_TRIES: usize = 3;
+/// Two workers' settings differ by at most their caches' age: planning again at once would only spin.
+const STALE_SECONDS: i64 = 15;
 
 impl<P: Ports> Engine<P> {
     /// Claims the step, calls the provider once, and settles what came of it. An error means that
@@ -41,12 +43,16 @@ impl<P: Ports> Engine<P> {
         let sender = senders.iter().find(|s| s.id == planned.sender);
         let credentials = self.credentials(tenant, &planned.sender.to_string()).await?;
         let now = self.now();
-        let (Some(sender), Some(credentials)) = (sender, credentials) else {
-            return self.plan_again(planned, now).await;
-        };
-        if guard!(NotAfter, now > planned.not_after) || sender.suspended.is_some() || !account.settings.enabled {
-            return self.plan_again(planned, now).await;
+        if guard!(NotAfter, now > planned.not_after) {
+            return self.plan_again(planned, now, now).await;
         }
+        let Some(sender) = sender.filter(|s| s.suspended.is_none() && account.settings.enabled) else {
+            // The step function holds it, once its settings are as fresh as these.
+            self.forget(tenant);
+            return self.plan_again(planned, now.plus_seconds(STALE_SECONDS), now).await;
+        };
+        // Nobody's fault but ours: it is seen in the dead-letter queue, and the sweep brings it back.
+        let credentials = credentials.ok_or_else(|| PortError::Poison("the sender has no credentials".into()))?;
         let token = self.ids().bytes::<12>();
         let lease = planned.lease(hex(&token), now, self.config.lease_seconds);
         match self.claim(planned, &lease).await? {
@@ -75,9 +81,9 @@ impl<P: Ports> Engine<P> {
     }
 
     /// Back to the step function, under the same generation.
-    async fn plan_again(&self, planned: &PlannedSend, now: Timestamp) -> Result<(), PortError> {
+    async fn plan_again(&self, planned: &PlannedSend, at: Timestamp, now: Timestamp) -> Result<(), PortError> {
         let due = StepDue { tenant: planned.tenant, enrollment: planned.enrollment, generation: planned.generation };
-        self.timers.arm_again(&due, now, now).await
+        self.timers.arm_again(&due, at, now).await
     }
 
     /// The provider call, between the message record and a last look at the lease.

@@ -254,8 +254,10 @@ pub fn canonical_phone(text: &str, default_country: Option<&str>) -> Option<Stri
     Some(with_ninth_digit(&e164))
 }
 
-/// WhatsApp's raw digits as a canonical phone.
-pub fn phone_of_wa_id(digits: &str) -> String {
+/// WhatsApp's own writing of a number as a canonical phone; signs other than digits are dropped. The
+/// raw id stays the address to send to.
+pub fn phone_of_wa_id(wa_id: &str) -> String {
+    let digits: String = wa_id.chars().filter(char::is_ascii_digit).collect();
     with_ninth_digit(&format!("+{digits}"))
 }
 

@@ -181,15 +181,6 @@ pub struct JobPart {
     pub cursor: u32,
 }
 
-/// Something that happened once at a source.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Remembered {
-    pub source: String,
-    pub id: String,
-    /// After it the record may go.
-    pub expires_at: Timestamp,
-}
-
 /// A request's answer, kept for its idempotency key. The body is encrypted by the store.
 #[derive(Debug, Clone, PartialEq)]
 pub struct IdempotencyRecord {

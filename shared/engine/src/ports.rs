@@ -14,7 +14,7 @@ use domain::time::Timestamp;
 use serde_json::Value;
 
 use crate::model::{
-    Attribute, IdempotencyRecord, Job, JobPart, Page, Remembered, StoredMessage, StoredSequence, Suppression, Version,
+    Attribute, IdempotencyRecord, Job, JobPart, Page, StoredMessage, StoredSequence, Suppression, Version,
 };
 use crate::queue::{EnrollWork, InboundWork, StepDue};
 
@@ -289,16 +289,6 @@ pub trait Store: Send + Sync + 'static {
     ) -> impl Future<Output = PortResult<Saved<JobPart>>> + Send;
 
     // Once only.
-    /// `false` when this id of this source has been seen.
-    fn is_new(
-        &self,
-        tenant: TenantId,
-        source: &str,
-        id: &str,
-        now: Timestamp,
-    ) -> impl Future<Output = PortResult<bool>> + Send;
-    /// Written last: the effects come first and may be repeated.
-    fn remember(&self, tenant: TenantId, seen: &Remembered) -> impl Future<Output = PortResult<()>> + Send;
     fn begin(
         &self,
         key: &str,

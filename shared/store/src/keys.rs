@@ -201,12 +201,6 @@ pub(crate) fn suppression(of: TenantId, hash: &str) -> Key {
     Key::new(format!("{}#SUP#{hash}", tenant(of)), "SUP")
 }
 
-/// Foreign ids have any length and may name people: only their hash is kept.
-pub(crate) fn seen(of: TenantId, source: &str, id: &str) -> Key {
-    let hash: [u8; 32] = Sha256::digest(id.as_bytes()).into();
-    Key::new(format!("{}#SEEN#{source}#{}", tenant(of), compact(&hash[..16])), "SEEN")
-}
-
 /// `hash`: salted, of the whole idempotency key, whose scope its maker chooses.
 pub(crate) fn idempotency(hash: &str) -> Key {
     Key::new(format!("IDEM#{hash}"), "IDEM")

@@ -1,10 +1,9 @@
-//! What must count once: events by their source's id, requests by their idempotency key.
+//! What must count once: requests by their idempotency key.
 //!
-//! Both expire by `ttl`. DynamoDB deletes days late, so every read compares it with the clock.
+//! They expire by `ttl`. DynamoDB deletes days late, so every read compares it with the clock.
 
-use domain::ids::TenantId;
 use domain::time::Timestamp;
-use engine::model::{IdempotencyRecord, Remembered};
+use engine::model::IdempotencyRecord;
 use engine::ports::{Begun, PortResult};
 use sha2::{Digest as _, Sha256};
 
@@ -15,7 +14,6 @@ use crate::items::{self, Item, b, n, s};
 use crate::keys::{self, Key, TTL};
 use crate::requests::{ALL_OLD, refused_delete, refused_put, refused_update};
 
-const SEEN: &str = "seen event";
 const WHAT: &str = "idempotency record";
 
 /// Answers are kept this long.
@@ -32,31 +30,6 @@ const STATUS: &str = "http_status";
 const CONTENT_TYPE: &str = "content_type";
 /// Sealed: answers hold secrets and people's data.
 const BODY: &str = "body";
-
-fn expired(what: &'static str, item: &Item, now: Timestamp) -> PortResult<bool> {
-    Ok(items::number::<i64>(what, item, TTL)? <= now.0)
-}
-
-/// One read.
-pub(crate) async fn is_new(
-    store: &DynamoStore,
-    tenant: TenantId,
-    source: &str,
-    id: &str,
-    now: Timestamp,
-) -> PortResult<bool> {
-    match store.get(SEEN, &keys::seen(tenant, source, id)).await? {
-        None => Ok(true),
-        Some(item) => expired(SEEN, &item, now),
-    }
-}
-
-/// One write.
-pub(crate) async fn remember(store: &DynamoStore, tenant: TenantId, seen: &Remembered) -> PortResult<()> {
-    let mut item = items::empty(&keys::seen(tenant, &seen.source, &seen.id));
-    item.insert(TTL.into(), n(seen.expires_at.0));
-    store.put(SEEN, item).await
-}
 
 fn key_of(store: &DynamoStore, key: &str) -> Key {
     keys::idempotency(&store.keys.hash([b"idempotency", key.as_bytes()]))

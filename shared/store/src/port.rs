@@ -8,8 +8,7 @@ use domain::message::{Channel, Identity};
 use domain::sender::Sender;
 use domain::time::Timestamp;
 use engine::model::{
-    Attribute, IdempotencyRecord, Job, JobCounts, JobPart, Page, Remembered, StoredMessage, StoredSequence,
-    Suppression, Version,
+    Attribute, IdempotencyRecord, Job, JobCounts, JobPart, Page, StoredMessage, StoredSequence, Suppression, Version,
 };
 use engine::ports::{Begun, Claim, ContactSaved, DueEntry, EnrollmentFilter, Inserted, PortResult, Saved, Store};
 
@@ -236,14 +235,6 @@ impl Store for DynamoStore {
         counted: &JobCounts,
     ) -> PortResult<Saved<JobPart>> {
         jobs::advance(self, tenant, job, before, part, counted).await
-    }
-
-    async fn is_new(&self, tenant: TenantId, source: &str, id: &str, now: Timestamp) -> PortResult<bool> {
-        once::is_new(self, tenant, source, id, now).await
-    }
-
-    async fn remember(&self, tenant: TenantId, seen: &Remembered) -> PortResult<()> {
-        once::remember(self, tenant, seen).await
     }
 
     async fn begin(&self, key: &str, body_hash: &str, seed: [u8; 32], now: Timestamp) -> PortResult<Begun> {

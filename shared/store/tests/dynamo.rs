@@ -59,7 +59,6 @@ keeps! {
         a_message_written_twice_is_one_record,
         a_suppression_is_found_by_address_and_deleted_by_id;
     once:
-        an_event_is_new_until_it_is_remembered,
         one_of_many_requests_with_a_key_runs,
         a_lapsed_request_is_taken_over_with_its_seed,
         a_key_given_back_is_free;

@@ -17,7 +17,6 @@ mod verify;
 pub use body::body;
 pub use classify::classify;
 pub use config::{Config, Credentials, DEFAULT_API_VERSION, DEFAULT_ORIGIN};
-pub use identity::canonical_wa_id;
 pub use normalise::{MAX_EVENTS, normalise};
 pub use send::{TOTAL_TIMEOUT, send};
 pub use templates::{KnownTemplate, templates};

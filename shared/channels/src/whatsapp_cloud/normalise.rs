@@ -14,7 +14,9 @@ use sha2::{Digest as _, Sha256};
 use super::classify::classify;
 use super::config::Config;
 use super::identity::{of_bsuid, of_wa_id};
-use super::{canonical_wa_id, content};
+use domain::contact::phone_of_wa_id;
+
+use super::content;
 use crate::Malformed;
 
 /// Events taken from one body. Meta puts at most 1,000 updates into one.
@@ -116,7 +118,7 @@ fn identities(sources: &[(Option<&str>, Option<&str>)]) -> Vec<Identity> {
 /// digit aside). A message without any sender takes the only contact there is. Never a guess
 /// beyond that: it would join two people.
 fn contact_of<'a>(message: &Value, value: &'a Value) -> Option<&'a Value> {
-    let from = text(message, "from").map(canonical_wa_id);
+    let from = text(message, "from").map(phone_of_wa_id);
     let user = text(message, "from_user_id");
     let mut contacts = list(value, "contacts");
     if from.is_none() && user.is_none() {
@@ -125,7 +127,7 @@ fn contact_of<'a>(message: &Value, value: &'a Value) -> Option<&'a Value> {
     }
     contacts.find(|contact| {
         let same_user = user.is_some() && text(contact, "user_id") == user;
-        let same_number = from.is_some() && text(contact, "wa_id").map(canonical_wa_id) == from;
+        let same_number = from.is_some() && text(contact, "wa_id").map(phone_of_wa_id) == from;
         same_user || same_number
     })
 }

@@ -1,26 +1,10 @@
 //! What counts once.
 
-use engine::model::{IdempotencyRecord, Remembered};
+use engine::model::IdempotencyRecord;
 use engine::ports::{Begun, Store};
 use futures::future::join_all;
 
 use super::{NOW, RACERS, World};
-
-pub async fn an_event_is_new_until_it_is_remembered(store: &impl Store) {
-    let w = World::new();
-    let long = "x".repeat(5_000);
-    for id in ["evt_1", "", long.as_str()] {
-        assert_eq!(store.is_new(w.tenant, "api", id, NOW).await, Ok(true));
-        let seen = Remembered { source: "api".into(), id: id.into(), expires_at: NOW.plus_days(7) };
-        for _ in 0..2 {
-            assert_eq!(store.remember(w.tenant, &seen).await, Ok(()));
-        }
-        assert_eq!(store.is_new(w.tenant, "api", id, NOW.plus_days(6)).await, Ok(false));
-        assert_eq!(store.is_new(w.tenant, "api", id, NOW.plus_days(7)).await, Ok(true), "expired, though still there");
-        assert_eq!(store.is_new(w.tenant, "whatsapp", id, NOW).await, Ok(true), "another source");
-        assert_eq!(store.is_new(World::new().tenant, "api", id, NOW).await, Ok(true), "another account");
-    }
-}
 
 fn answer(hash: &str) -> IdempotencyRecord {
     IdempotencyRecord {

@@ -1,8 +1,7 @@
-//! What must happen once: events that were seen, and requests with an idempotency key.
+//! What must happen once: requests with an idempotency key.
 
-use domain::ids::TenantId;
 use domain::time::Timestamp;
-use engine::model::{IdempotencyRecord, Remembered};
+use engine::model::IdempotencyRecord;
 use engine::ports::{Begun, PortResult};
 
 use super::tables::Tables;
@@ -25,15 +24,6 @@ pub(super) struct Idempotent {
 }
 
 impl Tables {
-    pub fn is_new(&mut self, tenant: TenantId, source: &str, id: &str, now: Timestamp) -> PortResult<bool> {
-        Ok(self.seen.get(&(tenant, source.to_owned(), id.to_owned())).is_none_or(|until| *until <= now))
-    }
-
-    pub fn remember(&mut self, tenant: TenantId, seen: &Remembered) -> PortResult<()> {
-        self.seen.insert((tenant, seen.source.clone(), seen.id.clone()), seen.expires_at);
-        Ok(())
-    }
-
     pub fn begin(&mut self, key: &str, body_hash: &str, seed: [u8; 32], now: Timestamp) -> PortResult<Begun> {
         let lease_until = now.plus_seconds(LEASE_SECONDS);
         if let Some(old) = self.idempotent.get_mut(key).filter(|old| old.expires_at > now) {

@@ -11,8 +11,7 @@ use domain::message::{Channel, Identity};
 use domain::sender::Sender;
 use domain::time::Timestamp;
 use engine::model::{
-    Attribute, IdempotencyRecord, Job, JobCounts, JobPart, Page, Remembered, StoredMessage, StoredSequence,
-    Suppression, Version,
+    Attribute, IdempotencyRecord, Job, JobCounts, JobPart, Page, StoredMessage, StoredSequence, Suppression, Version,
 };
 use engine::ports::{
     Begun, Claim, Clock, ContactSaved, DueEntry, EnrollmentFilter, Inserted, PortResult, Random, Saved, Secrets, Store,

@@ -34,7 +34,6 @@ pub struct Tables {
     pub(super) suppressions: BTreeMap<(TenantId, String), Suppression>,
     pub(super) jobs: BTreeMap<(TenantId, JobId), Job>,
     pub(super) parts: BTreeMap<(TenantId, JobId, u32), JobPart>,
-    pub(super) seen: BTreeMap<(TenantId, String, String), Timestamp>,
     pub(super) idempotent: BTreeMap<String, Idempotent>,
     /// What the conditions of writes leave out: only the test of the guards sets any.
     pub guards: StoreGuards,
@@ -162,8 +161,6 @@ macro_rules! for_each_store_verb {
             job(tenant: TenantId, id: JobId) -> Option<Job>;
             part(tenant: TenantId, job: JobId, number: u32) -> Option<JobPart>;
             advance_part(tenant: TenantId, job: JobId, before: u32, part: &JobPart, counted: &JobCounts) -> Saved<JobPart>;
-            is_new(tenant: TenantId, source: &str, id: &str, now: Timestamp) -> bool;
-            remember(tenant: TenantId, seen: &Remembered) -> ();
             begin(key: &str, body_hash: &str, seed: [u8; 32], now: Timestamp) -> Begun;
             finish(key: &str, record: &IdempotencyRecord, now: Timestamp) -> ();
             abandon(key: &str) -> ();

@@ -9,8 +9,7 @@ use domain::sender::{KnownTemplate, Sender};
 use domain::time::Timestamp;
 use engine::Ports;
 use engine::model::{
-    Attribute, IdempotencyRecord, Job, JobCounts, JobPart, Page, Remembered, StoredMessage, StoredSequence,
-    Suppression, Version,
+    Attribute, IdempotencyRecord, Job, JobCounts, JobPart, Page, StoredMessage, StoredSequence, Suppression, Version,
 };
 use engine::ports::{
     Begun, Channels, Claim, Clock, ContactSaved, DueEntry, EnrollmentFilter, Inserted, PortResult, Queues, Random,

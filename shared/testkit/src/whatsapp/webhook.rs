@@ -113,7 +113,7 @@ fn envelope(access: &SenderAccess, content: &Value) -> Value {
     })
 }
 
-/// JSON with every `/` as `\/` and everything beyond ASCII as `\uXXXX`. Both occur only within
+/// JSON with every `/` as `\/` and everything beyond ASCII as `\u` and four hex digits. Both occur only within
 /// JSON's strings, so the whole text can be gone through at once.
 fn escaped(value: &Value) -> String {
     let mut out = String::new();

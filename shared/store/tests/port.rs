@@ -1,4 +1,4 @@
-//! The port's contract, kept by the real store on an embedded DynamoDB.
+//! The port's contract, kept by the real store on an embedded DynamoDB and by the fake in memory.
 
 #![allow(clippy::unwrap_used)]
 #![allow(unreachable_pub)]
@@ -6,17 +6,29 @@
 mod common;
 mod contract;
 
-/// Runs a contract's function on a store of its own.
+/// Runs a contract's function on a store of its own: the real one, then the fake.
 macro_rules! keeps {
     ($($subject:ident: $($case:ident),+;)+) => {
-        $(mod $subject {
-            $(
-                #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-                async fn $case() {
-                    crate::contract::$subject::$case(&crate::common::store().await).await;
-                }
-            )+
-        })+
+        mod dynamo {
+            $(mod $subject {
+                $(
+                    #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+                    async fn $case() {
+                        crate::contract::$subject::$case(&crate::common::store().await).await;
+                    }
+                )+
+            })+
+        }
+        mod memory {
+            $(mod $subject {
+                $(
+                    #[tokio::test]
+                    async fn $case() {
+                        crate::contract::$subject::$case(&testkit::memory::MemoryStore::default()).await;
+                    }
+                )+
+            })+
+        }
     };
 }
 

@@ -314,15 +314,16 @@ pub trait Store: Send + Sync + 'static {
 
 /// One-shot timers: up to 15 minutes a delayed queue message, beyond that EventBridge Scheduler.
 pub trait Timers: Send + Sync + 'static {
-    /// Sends [`StepDue`] to the step queue at `at` (never before; late is fine). A timer of the
-    /// same enrollment and generation is the same timer.
+    /// Sends [`StepDue`] to the step queue at `at` (never before; late is fine). Beyond 15 minutes a
+    /// timer of the same enrollment and generation is the same timer; a nearer one may come twice.
     fn arm(&self, due: &StepDue, at: Timestamp, now: Timestamp) -> impl Future<Output = PortResult<()>> + Send;
     /// The same once more under the same generation, for a timer that fired early: always by a
     /// queue message, delayed by at most 15 minutes (it then comes early and is armed again).
     fn arm_again(&self, due: &StepDue, at: Timestamp, now: Timestamp) -> impl Future<Output = PortResult<()>> + Send;
 }
 
-/// The queues between the functions: at least once, in any order.
+/// The queues between the functions: at least once, in any order. `Poison` for a message of more
+/// than [`MAX_BYTES`](crate::queue::MAX_BYTES).
 pub trait Queues: Send + Sync + 'static {
     fn send(&self, planned: &PlannedSend) -> impl Future<Output = PortResult<()>> + Send;
     fn enroll(&self, work: &EnrollWork) -> impl Future<Output = PortResult<()>> + Send;

@@ -347,7 +347,7 @@ impl Twins {
             8 => {
                 let there = stored.as_ref().and_then(|e| e.wake);
                 let wake = there.filter(|_| self.rng.random_bool(0.8)).unwrap_or_else(|| self.instant());
-                let generation = stored.map_or(1, |e| e.generation) + u32::from(self.rng.random_bool(0.2));
+                let generation = stored.as_ref().map_or(1, |e| e.generation) + u32::from(self.rng.random_bool(0.2));
                 let entry = DueEntry { wake, tenant, enrollment: id };
                 let (to, swept) = (self.instant(), self.rng.random_range(0..3));
                 drop(both_write!(self.push_back(entry, generation, to, swept)));

@@ -3,7 +3,7 @@
 use std::cmp::Reverse;
 
 use domain::enrollment::{Enrollment, Lease, State};
-use domain::ids::{EnrollmentId, TenantId};
+use domain::ids::{ContactId, EnrollmentId, SequenceId, TenantId};
 use domain::time::Timestamp;
 use engine::model::Page;
 use engine::ports::{Claim, DueEntry, EnrollmentFilter, Inserted, PortResult, Saved};
@@ -100,7 +100,17 @@ impl Tables {
     }
 
     pub fn due(&mut self, shard: u8, until: Timestamp, limit: u32) -> PortResult<Vec<DueEntry>> {
-        let of_shard = self.due.iter().filter(|(s, entry)| *s == shard && entry.wake <= until);
+        let start = DueEntry {
+            wake: Timestamp(i64::MIN),
+            tenant: TenantId::from_bytes([0; 9]),
+            enrollment: EnrollmentId {
+                contact: ContactId::from_bytes([0; 12]),
+                sequence: SequenceId::from_bytes([0; 8]),
+                scope: [0; 8],
+                run: 0,
+            },
+        };
+        let of_shard = self.due.range((shard, start)..).take_while(|(s, entry)| *s == shard && entry.wake <= until);
         Ok(of_shard.take(limit.max(1) as usize).map(|(_, entry)| *entry).collect())
     }
 

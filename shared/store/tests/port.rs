@@ -44,6 +44,7 @@ keeps! {
         every_identity_that_is_taken_is_named,
         a_contact_is_written_over_the_revision_before,
         an_identity_moves,
+        a_contact_has_so_many_identities,
         conversations_and_targets_belong_to_a_person;
     enrollments:
         what_is_written_is_read,
@@ -51,6 +52,10 @@ keeps! {
         one_of_many_claims_wins,
         a_claim_needs_its_generation_step_and_state,
         a_claim_and_a_finish_know_of_each_other,
+        two_enrollments_know_of_each_other,
+        a_late_settlement_and_a_resolution_know_of_each_other,
+        a_commit_and_a_push_back_know_of_each_other,
+        a_claim_and_a_push_back_know_of_each_other,
         a_commit_is_over_the_revision_before,
         nothing_rises_from_the_dead,
         the_due_index_follows_wake,
@@ -77,4 +82,33 @@ keeps! {
     sequences:
         a_draft_is_saved_over_its_revision,
         publishing_writes_both_or_nothing;
+}
+
+/// What any [`Secrets`](engine::ports::Secrets) must do.
+async fn a_secret_is_read_as_it_was_put(secrets: &impl engine::ports::Secrets) {
+    let (mine, theirs) = (contract::World::new().tenant, contract::World::new().tenant);
+    let first = serde_json::json!({"access_token": "EAAG", "nested": [null, 0.993_608_865_131_366_1, {"é": "😀"}]});
+    let second = serde_json::json!("another");
+    assert_eq!(secrets.secret(mine, "snd").await, Ok(None));
+    assert_eq!(secrets.delete_secret(mine, "snd").await, Ok(()), "nothing there");
+    secrets.put_secret(mine, "snd", &first).await.unwrap();
+    assert_eq!(secrets.secret(mine, "snd").await, Ok(Some(first)));
+    assert_eq!(secrets.secret(theirs, "snd").await, Ok(None), "another account's");
+    assert_eq!(secrets.secret(mine, "snd2").await, Ok(None), "another name");
+    secrets.put_secret(mine, "snd", &second).await.unwrap();
+    assert_eq!(secrets.secret(mine, "snd").await, Ok(Some(second)), "the last one counts");
+    secrets.delete_secret(theirs, "snd").await.unwrap();
+    assert!(secrets.secret(mine, "snd").await.unwrap().is_some(), "another account's stays");
+    secrets.delete_secret(mine, "snd").await.unwrap();
+    assert_eq!(secrets.secret(mine, "snd").await, Ok(None));
+}
+
+#[tokio::test]
+async fn secrets_in_the_table() {
+    a_secret_is_read_as_it_was_put(&common::store().await).await;
+}
+
+#[tokio::test]
+async fn secrets_in_memory() {
+    a_secret_is_read_as_it_was_put(&testkit::memory::MemorySecrets::default()).await;
 }

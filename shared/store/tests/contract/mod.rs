@@ -8,6 +8,7 @@ pub mod jobs;
 pub mod lists;
 pub mod messages;
 pub mod once;
+pub mod races;
 pub mod sequences;
 
 use std::sync::atomic::{AtomicU64, Ordering};

@@ -152,7 +152,7 @@ fn future(play: &Play, work: &Work, enrollment: Option<EnrollmentId>) -> Running
         secrets: play.clone(),
         channels: play.clone(),
         config: Config { lease_seconds: LEASE_SECONDS, cache_settings: true, operator_key_hash: None },
-        cache: Default::default(),
+        cache: play.stage().world.cache.clone(),
     };
     let text = |e: engine::PortError| e.to_string();
     match work {

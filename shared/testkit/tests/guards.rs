@@ -77,6 +77,12 @@ const ROWS: &[Row] = &[
     engine("possibly sent", 293, &[PossiblySent]),
     engine("reopen unclaimed", 3091, &[ReopenUnclaimed]),
     Row { name: "settle token", seed: 1146, off: &[SettleToken], store: |_| {}, timeouts: false },
+    engine("migrate intent", 0, &[MigrateIntent]),
+    engine("migrate holds", 0, &[MigrateHolds]),
+    engine("migrate in plan", 0, &[MigrateInPlan]),
+    engine("migrate bumps", 0, &[MigrateBumps]),
+    engine("migrate position", 0, &[MigratePosition]),
+    engine("on its version", 0, &[OnItsVersion]),
     engine("trigger once", 34, &[TriggerOnce]),
     engine("sweep", 5, &[Sweep]),
 ];

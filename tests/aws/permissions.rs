@@ -45,7 +45,8 @@ fn used_by_services() -> BTreeSet<Grant> {
     let mut used = BTreeSet::new();
     for (function, queue) in FUNCTIONS {
         let role = resource(&format!("{function}Role"));
-        let log = format!("arn:aws:logs:us-east-1:000000000000:log-group:{}:*", resource(&format!("{function}LogGroup")));
+        let log =
+            format!("arn:aws:logs:us-east-1:000000000000:log-group:{}:*", resource(&format!("{function}LogGroup")));
         for action in ["logs:CreateLogStream", "logs:PutLogEvents"] {
             used.insert((role.into(), action.into(), log.clone()));
         }

@@ -106,20 +106,23 @@ impl World {
         self.stack.store.enrollment(self.tenant, id).await.unwrap().unwrap()
     }
 
-    /// The schedule of the enrollment's present timer, if it has one.
-    pub(crate) async fn schedule(&self, enrollment: &str) -> Option<GetScheduleOutput> {
-        let stored = self.stored(enrollment).await;
-        let due = StepDue { tenant: self.tenant, enrollment: stored.id, generation: stored.generation };
-        let asked = self.stack.scheduler.get_schedule().group_name(resource("ScheduleGroup")).name(due.name());
-        match asked.send().await {
-            Ok(found) => Some(found),
-            Err(error) if error.as_service_error().is_some_and(|e| e.is_resource_not_found_exception()) => None,
-            Err(error) => panic!("{error:?}"),
-        }
+    /// The schedule that is the timer of the enrollment's present generation.
+    pub(crate) async fn schedule(&self, enrollment: &str) -> GetScheduleOutput {
+        wait_for("the schedule", 20, async || {
+            let stored = self.stored(enrollment).await;
+            let due = StepDue { tenant: self.tenant, enrollment: stored.id, generation: stored.generation };
+            let asked = self.stack.scheduler.get_schedule().group_name(resource("ScheduleGroup")).name(due.name());
+            match asked.send().await {
+                Ok(found) => Some(found),
+                Err(error) if error.as_service_error().is_some_and(|e| e.is_resource_not_found_exception()) => None,
+                Err(error) => panic!("{error:?}"),
+            }
+        })
+        .await
     }
 
-    /// As if an enrollment's last step had been sent that much earlier: it is due a moment ago, by so many
-    /// seconds. Its revision counts on, its generation stays, so what its timer says still holds.
+    /// As if the last step had been sent so much earlier that the next was due these seconds ago. The
+    /// revision counts on, the generation stays: what the timer says still holds.
     pub(crate) async fn pass_time(&self, enrollment: &str, overdue: i64) {
         let before = self.stored(enrollment).await;
         let seconds = before.due.unwrap().seconds_since(now()) + overdue;
@@ -153,7 +156,8 @@ impl World {
     pub(crate) async fn fired(&self, schedule: &GetScheduleOutput) {
         wait_for("the schedule's end", 30, async || {
             let asked = self.stack.scheduler.get_schedule().set_group_name(schedule.group_name.clone());
-            asked.set_name(schedule.name.clone()).send().await.err()
+            let error = asked.set_name(schedule.name.clone()).send().await.err()?;
+            error.as_service_error().filter(|e| e.is_resource_not_found_exception()).map(drop)
         })
         .await;
     }

@@ -179,6 +179,8 @@ async fn create<P: Ports>(
 ) -> Result<Response, Problem> {
     let tenant = caller.tenant;
     let since = engine.now();
+    // First, so that a repeat draws the same whatever it finds.
+    let entry = u64::from_be_bytes(ids.bytes());
     if body.conversation_id.as_deref().is_some_and(|c| c.is_empty() || c.chars().count() > 255) {
         return Err(Problem::field("/conversation_id", "invalid_value", "is not a usable id"));
     }
@@ -193,6 +195,7 @@ async fn create<P: Ports>(
         None => None,
     };
     let request = EnrollRequest {
+        entry,
         sequence: body.sequence_id,
         contact,
         conversation: body.conversation_id,

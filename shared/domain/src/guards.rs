@@ -46,6 +46,8 @@ pub enum Guard {
     SettleToken,
     /// One event starts one run.
     TriggerOnce,
+    /// A request that is repeated finds the run that it began.
+    WishOnce,
     /// The sweep repairs what is overdue.
     Sweep,
 }

@@ -143,6 +143,8 @@ impl<P: Ports> Engine<P> {
                 continue;
             }
             let request = EnrollRequest {
+                // A repeat is known by the trigger.
+                entry: u64::from_be_bytes(self.ids().bytes()),
                 sequence: sequence.id,
                 contact,
                 conversation: signal.conversation.clone(),

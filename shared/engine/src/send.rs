@@ -87,7 +87,7 @@ impl<P: Ports> Engine<P> {
         match self.claim(planned, &lease).await? {
             Claim::Claimed(claimed) => {
                 let outcome = self.call(planned, sender, &credentials, lease.expires_at).await;
-                let (step, lag) = (claimed.step, now.seconds_since(could_go(&claimed, now)));
+                let (step, lag) = (claimed.step, now.seconds_since(claimed.ready_at().unwrap_or(now)));
                 let settled = self
                     .settle(tenant, *claimed, &lease.token, &outcome, sender, planned, &version, &account.settings)
                     .await;
@@ -225,13 +225,6 @@ impl<P: Ports> Engine<P> {
         self.forget(tenant);
         Ok(())
     }
-}
-
-/// Since when nothing but us has kept it from going out: its due, or what happened to it after that
-/// (resumed, released).
-fn could_go(claimed: &Enrollment, now: Timestamp) -> Timestamp {
-    let last = claimed.happenings.last().map(|happening| happening.at);
-    claimed.due.max(last).unwrap_or(now)
 }
 
 /// `step`: the one that was claimed.

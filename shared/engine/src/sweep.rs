@@ -39,9 +39,17 @@ impl<P: Ports> Engine<P> {
             let mut swept = Swept::default();
             for entry in self.store.due(shard, until, PER_SHARD).await? {
                 swept.found += 1;
-                if let Some(overdue) = self.repair(entry).await? {
-                    swept.repaired += 1;
-                    swept.oldest = swept.oldest.max(overdue);
+                match self.repair(entry).await {
+                    Ok(None) => {}
+                    Ok(Some(overdue)) => {
+                        swept.repaired += 1;
+                        swept.oldest = swept.oldest.max(overdue);
+                    }
+                    // It stays the earliest for ever, and must not keep the sweep from the others.
+                    Err(PortError::Poison(error)) => {
+                        tracing::error!(enrollment = %entry.enrollment, error, "an overdue run cannot be read");
+                    }
+                    Err(error) => return Err(error),
                 }
             }
             Ok::<_, PortError>(swept)
@@ -70,7 +78,7 @@ impl<P: Ports> Engine<P> {
             let due = StepDue { tenant: entry.tenant, enrollment: entry.enrollment, generation: enrollment.generation };
             self.timers.arm_again(&due, now, now).await?;
         }
-        let since = enrollment.due.filter(|_| enrollment.lease.is_none()).map_or(entry.wake, |due| due.min(entry.wake));
+        let since = enrollment.ready_at().filter(|_| enrollment.lease.is_none()).unwrap_or(entry.wake).min(entry.wake);
         Ok(pushed.then(|| now.seconds_since(since)))
     }
 }

@@ -78,6 +78,7 @@ const ROWS: &[Row] = &[
     engine("reopen unclaimed", 3091, &[ReopenUnclaimed]),
     Row { name: "settle token", seed: 1146, off: &[SettleToken], store: |_| {}, timeouts: false },
     engine("trigger once", 34, &[TriggerOnce]),
+    engine("wish once", 0, &[WishOnce]),
     engine("sweep", 5, &[Sweep]),
 ];
 

@@ -151,7 +151,8 @@ pub enum Outcome {
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Entered {
-    /// Random: whoever finds it in the stored enrollment knows that it wrote it.
+    /// The request's own ([`Wish::id`](super::enroll::Wish::id)): whoever finds it in the stored enrollment
+    /// knows that it wrote it.
     #[serde(rename = "i")]
     pub id: u64,
     #[serde(rename = "a")]

@@ -233,7 +233,7 @@ fn the_spread_is_that_of_the_enrollment() {
     let start = at("2026-03-02T22:00:00Z");
     let enroll = |world: &World| {
         let wish = Wish {
-            id: 1,
+            id: 1 + world.person.enrollments.len() as u64,
             sequence: world.sequence_id,
             version: 1,
             conversation: None,

@@ -191,11 +191,13 @@ impl Model {
         if let Some(before) = before {
             self.changed(before, after, *verb);
         }
-        if *verb == Verb::Insert && after.trigger.is_some() {
+        if *verb == Verb::Insert {
             let first = id.with_run(0);
-            let same = |e: &Enrollment| e.id != id && e.id.with_run(0) == first && e.trigger == after.trigger;
-            if tables.all_enrollments().any(|(_, e)| same(e)) {
-                self.broken("once", format!("{id} was begun by an event that had begun another run"));
+            let triggered = |e: &Enrollment| after.trigger.is_some() && e.trigger == after.trigger;
+            let same = |e: &Enrollment| triggered(e) || e.entered.id == after.entered.id;
+            let mut others = tables.all_enrollments().filter(|(_, e)| e.id != id && e.id.with_run(0) == first);
+            if others.any(|(_, e)| same(e)) {
+                self.broken("once", format!("{id} was begun by what had begun another run"));
             }
         }
         if *verb == Verb::Claim

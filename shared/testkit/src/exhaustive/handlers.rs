@@ -242,7 +242,7 @@ async fn ask(engine: &Engine<PlayPorts>, ask: Ask, enrollment: Option<Enrollment
         Ask::Skip => Action::Skip,
         Ask::SendNow => Action::SendNow,
         Ask::Exit => Action::Exit { reason: None },
-        Ask::Migrate(_) => return Ok(Answer::No),
+        Ask::Migrate(version) => Action::Migrate { version },
     };
     let Some(id) = enrollment else { return Ok(Answer::No) };
     engine.control(tenant, id, &action).await.map(|e| Answer::Run(Box::new(e)))

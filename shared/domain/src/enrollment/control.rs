@@ -5,7 +5,7 @@
 //! and leaves the lease for the send to be recorded.
 
 use super::schedule::Planning;
-use super::types::{Enrollment, HappeningCode, Intent, Outcome, ParkReason, State, StepReason, StepStatus};
+use super::types::{Enrollment, HappeningCode, Intent, Outcome, ParkReason, State, StepReason, StepRecord, StepStatus};
 use crate::guard;
 use crate::time::{Anchor, Timestamp};
 
@@ -19,7 +19,7 @@ pub enum ResumeMode {
 }
 
 impl Enrollment {
-    fn changed(&self) -> Self {
+    pub(crate) fn changed(&self) -> Self {
         let mut next = self.clone();
         next.rev += 1;
         next
@@ -134,8 +134,9 @@ impl Enrollment {
     /// its exit rule says so.
     pub fn replied(&self, at: Timestamp, ends: Option<Outcome>, now: Timestamp) -> Option<Self> {
         let mut next = self.clone();
-        let answered =
-            next.body.records.iter_mut().rev().find(|r| r.possibly_sent() && r.sent_at.is_some_and(|sent| sent <= at));
+        // By time: a move to another version may have changed the order.
+        let before = |r: &&mut StepRecord| r.possibly_sent() && r.sent_at.is_some_and(|sent| sent <= at);
+        let answered = next.body.records.iter_mut().filter(before).max_by_key(|r| r.sent_at);
         if let Some(record) = answered
             && record.status != StepStatus::Replied
         {
@@ -175,7 +176,8 @@ impl Enrollment {
         if self.state == State::Sending {
             return if some_step_waits { self.intend(Intent::DateMoved) } else { None };
         }
-        if self.state == State::Waiting && some_step_waits && !waits_for_it {
+        let looks_again = self.migrate_to.is_some() || (some_step_waits && !waits_for_it);
+        if self.state == State::Waiting && looks_again {
             let mut next = self.changed();
             next.next_generation();
             return Some(next);
@@ -219,6 +221,11 @@ impl Enrollment {
                 Intent::DateMoved if self.waits_for_a_date(planning) => self.look_again(now),
                 _ => {}
             }
+        }
+        // First of all it moves, whatever is due when.
+        if self.migrate_to.is_some() && matches!(self.state, State::Waiting | State::Parked(_)) {
+            self.state = State::Waiting;
+            self.wake = Some(now);
         }
     }
 

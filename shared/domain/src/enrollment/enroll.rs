@@ -111,6 +111,7 @@ impl Wish {
                 caught_up: false,
                 send_now: false,
                 intents: Vec::new(),
+                migrate_to: None,
                 records: Vec::new(),
                 happenings: Vec::new(),
             },

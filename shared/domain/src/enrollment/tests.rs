@@ -26,6 +26,7 @@ pub(super) struct World {
     pub(super) tenant: TenantId,
     pub(super) person: Person,
     pub(super) sequence: Sequence,
+    pub(super) moves_to: Option<Sequence>,
     pub(super) settings: Settings,
     pub(super) sender: Sender,
     pub(super) calendar: Calendar,
@@ -71,6 +72,7 @@ impl World {
             tenant,
             person: Person { contact, conversations: vec![], targets: vec![], enrollments: vec![] },
             sequence,
+            moves_to: None,
             settings: Settings { enabled: true, ..Settings::default() },
             sender,
             calendar: Calendar::default(),
@@ -109,6 +111,7 @@ impl World {
             tenant: self.tenant,
             person: &self.person,
             sequence: &self.sequence,
+            moves_to: self.moves_to.as_ref(),
             settings: &self.settings,
             senders: std::slice::from_ref(&self.sender),
         };

@@ -73,6 +73,10 @@ pub struct Body {
     pub send_now: bool,
     #[serde(rename = "it", default, skip_serializing_if = "Vec::is_empty")]
     pub intents: Vec<Intent>,
+    /// The version that it moves to before anything else is planned: asked for while a send was in
+    /// flight, which is settled on the version that it was planned on.
+    #[serde(rename = "mg", default, skip_serializing_if = "Option::is_none")]
+    pub migrate_to: Option<u32>,
     /// One for each step that has been touched, in order.
     #[serde(rename = "st", default, skip_serializing_if = "Vec::is_empty")]
     pub records: Vec<StepRecord>,
@@ -407,6 +411,8 @@ pub enum HappeningCode {
     Retrying,
     Unknown,
     SendNow,
+    /// On to another version; the detail is "1 to 2".
+    Migrated,
     Finished,
 }
 

@@ -62,6 +62,7 @@ impl World {
             tenant: self.tenant,
             person: &self.person,
             sequence: &self.sequence,
+            moves_to: None,
             settings: &self.settings,
             senders: &self.senders,
         }

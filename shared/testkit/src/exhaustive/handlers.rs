@@ -152,7 +152,7 @@ fn future(play: &Play, work: &Work, enrollment: Option<EnrollmentId>) -> Running
         secrets: play.clone(),
         channels: play.clone(),
         config: Config { lease_seconds: LEASE_SECONDS, cache_settings: true, operator_key_hash: None },
-        cache: Default::default(),
+        cache: play.stage().world.cache.clone(),
     };
     let text = |e: engine::PortError| e.to_string();
     match work {
@@ -161,8 +161,8 @@ fn future(play: &Play, work: &Work, enrollment: Option<EnrollmentId>) -> Running
             Box::pin(async move {
                 let bad = |e: serde_json::Error| e.to_string();
                 match queue {
-                    Queue::Step => engine.step(&decode(&body).map_err(bad)?).await,
-                    Queue::Send => engine.send(&decode(&body).map_err(bad)?).await,
+                    Queue::Step => engine.step(&decode(&body).map_err(bad)?).await.map(drop),
+                    Queue::Send => engine.send(&decode(&body).map_err(bad)?).await.map(drop),
                     Queue::Inbound => engine.apply_queued(&decode(&body).map_err(bad)?).await,
                 }
                 .map_err(text)?;
@@ -242,7 +242,7 @@ async fn ask(engine: &Engine<PlayPorts>, ask: Ask, enrollment: Option<Enrollment
         Ask::Skip => Action::Skip,
         Ask::SendNow => Action::SendNow,
         Ask::Exit => Action::Exit { reason: None },
-        Ask::Migrate(_) => return Ok(Answer::No),
+        Ask::Migrate(version) => Action::Migrate { version },
     };
     let Some(id) = enrollment else { return Ok(Answer::No) };
     engine.control(tenant, id, &action).await.map(|e| Answer::Run(Box::new(e)))

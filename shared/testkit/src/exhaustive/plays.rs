@@ -33,6 +33,13 @@ pub struct Scene {
     wrote: bool,
 }
 
+impl Scene {
+    /// A world by its name.
+    pub fn named(name: &str) -> Option<&'static Self> {
+        SCENES.iter().find(|scene| scene.name == name)
+    }
+}
+
 /// Every world, with all that people may do in it.
 pub const SCENES: &[Scene] = &[
     Scene {
@@ -42,6 +49,12 @@ pub const SCENES: &[Scene] = &[
         wrote: false,
     },
     Scene { name: "ends", asks: &[Ask::Reply, Ask::Exit, Ask::Pause, Ask::ResumeKeep], dated: false, wrote: true },
+    Scene {
+        name: "versions",
+        asks: &[Ask::Migrate(2), Ask::Migrate(1), Ask::Pause, Ask::ResumeKeep, Ask::Skip],
+        dated: false,
+        wrote: true,
+    },
     Scene {
         name: "dates",
         asks: &[Ask::Move(3), Ask::Move(30), Ask::Pause, Ask::ResumeKeep],
@@ -54,7 +67,9 @@ pub const SCENES: &[Scene] = &[
 const DATE_HOURS: i64 = 10;
 const AFTER_HOURS: i64 = 2;
 
+/// The second version has the same two steps the other way round.
 fn version(dated: bool, number: u32) -> (Vec<String>, Sequence) {
+    let (first, then) = if number == 1 { ("a", "b") } else { ("b", "a") };
     let step = |key: &str, wait: Value| {
         let name = format!("v{number}_{key}");
         json!({
@@ -68,7 +83,7 @@ fn version(dated: bool, number: u32) -> (Vec<String>, Sequence) {
     } else {
         json!({"value": 30, "unit": "minutes"})
     };
-    let steps = vec![step("a", json!({"value": 0, "unit": "minutes"})), step("b", second)];
+    let steps = vec![step(first, json!({"value": 0, "unit": "minutes"})), step(then, second)];
     let keys = steps.iter().filter_map(|s| s["key"].as_str().map(str::to_owned)).collect();
     let sequence = json!({"name": "Retorno", "target": "appointment", "steps": steps});
     (keys, serde_json::from_value(sequence).expect("a play writes sequences as the API takes them"))
@@ -100,26 +115,29 @@ impl Scene {
         };
         drop(base.save_sender(tenant, &stored));
         let mut keys = BTreeMap::new();
-        let (of_first, draft) = version(self.dated, 1);
-        keys.insert(1, of_first);
-        let stored = StoredSequence {
-            id: sequence,
-            revision: 1,
-            owner: "ana@example.com".into(),
-            archived: false,
-            published: 1,
-            created_at: now,
-            updated_at: now,
-            draft: draft.clone(),
-        };
-        let first = Version {
-            sequence_id: sequence,
-            number: 1,
-            published_at: now,
-            published_by: "ana@example.com".into(),
-            sequence: draft,
-        };
-        drop(base.publish(tenant, &stored, &first));
+        for number in [1, 2] {
+            let (of_version, draft) = version(self.dated, number);
+            keys.insert(number, of_version);
+            let stored = StoredSequence {
+                id: sequence,
+                revision: u64::from(number),
+                owner: "ana@example.com".into(),
+                archived: false,
+                // Whoever enrolls begins on the first.
+                published: 1,
+                created_at: now,
+                updated_at: now,
+                draft: draft.clone(),
+            };
+            let version = Version {
+                sequence_id: sequence,
+                number,
+                published_at: now,
+                published_by: "ana@example.com".into(),
+                sequence: draft,
+            };
+            drop(base.publish(tenant, &stored, &version));
+        }
         let profile = Profile {
             first_name: Some("Ana".into()),
             phone: Some(format!("+{PHONE}")),

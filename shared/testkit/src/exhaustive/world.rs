@@ -11,6 +11,7 @@ use domain::message::{
     AttemptText, DeliveryStatus, InboundEvent, Message, Outbound, Reaction, Refusal, SendOutcome, StatusUpdate,
 };
 use domain::time::Timestamp;
+use engine::Cache;
 use engine::queue::StepDue;
 
 use super::model::Model;
@@ -86,6 +87,8 @@ pub(super) struct World {
     pub sequence: SequenceId,
     /// What nothing changes: account, sender, sequence, versions.
     pub base: Arc<Mutex<Tables>>,
+    /// What workers remember of it.
+    pub cache: Arc<Cache>,
     pub tables: Tables,
     pub now: i64,
     pub last_sweep: i64,
@@ -113,6 +116,7 @@ impl World {
             sender,
             sequence,
             base: Arc::new(Mutex::new(base)),
+            cache: Arc::default(),
             tables,
             now,
             last_sweep: now,

@@ -46,6 +46,7 @@ impl Twins {
         next.lease = self.rng.random_bool(0.3).then(|| self.lease(e.generation));
         next.swept = self.rng.random_range(0..3);
         next.body.send_now = self.rng.random();
+        next.body.migrate_to = self.rng.random_bool(0.2).then_some(2);
         if self.rng.random_bool(0.3) {
             let happening = Happening { at: self.instant(), code: HappeningCode::Paused, step: Some(1), detail: None };
             next.body.happenings.push(happening);

@@ -225,7 +225,11 @@ impl Timers for Play {
 
 impl Queues for Play {
     async fn send(&self, planned: &PlannedSend) -> PortResult<()> {
-        self.call("queue_send", |w| Ok(w.post(Queue::Send, encode(planned), w.now))).await
+        self.call("queue_send", |w| {
+            w.post(Queue::Send, encode(planned), w.now);
+            Ok(())
+        })
+        .await
     }
 
     async fn enroll(&self, _work: &EnrollWork) -> PortResult<()> {
@@ -233,7 +237,11 @@ impl Queues for Play {
     }
 
     async fn inbound(&self, work: &InboundWork) -> PortResult<()> {
-        self.call("queue_inbound", |w| Ok(w.post(Queue::Inbound, encode(work), w.now))).await
+        self.call("queue_inbound", |w| {
+            w.post(Queue::Inbound, encode(work), w.now);
+            Ok(())
+        })
+        .await
     }
 }
 

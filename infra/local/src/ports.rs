@@ -69,8 +69,8 @@ pub(crate) struct LocalQueues {
 }
 
 impl LocalQueues {
-    fn put(&self, queue: Queue, body: String) {
-        self.meter.count(Request::Message, 1);
+    fn put(&self, queue: Queue, request: Request, body: String) {
+        self.meter.count(request, 1);
         self.runner.message(self.runner.clock().now(), queue, body, None);
     }
 }
@@ -78,17 +78,17 @@ impl LocalQueues {
 impl Queues for LocalQueues {
     async fn send(&self, planned: &PlannedSend) -> PortResult<()> {
         self.attempts.note(planned.attempt(), planned.step);
-        self.put(Queue::Send, encode(planned));
+        self.put(Queue::Send, Request::BatchedMessage, encode(planned));
         Ok(())
     }
 
     async fn enroll(&self, work: &EnrollWork) -> PortResult<()> {
-        self.put(Queue::Enroll, encode(work));
+        self.put(Queue::Enroll, Request::Message, encode(work));
         Ok(())
     }
 
     async fn inbound(&self, work: &InboundWork) -> PortResult<()> {
-        self.put(Queue::Inbound, encode(work));
+        self.put(Queue::Inbound, Request::Message, encode(work));
         Ok(())
     }
 }

@@ -34,6 +34,8 @@ pub enum Request {
     Dynamo { operation: String, strict: bool },
     /// A message put on a queue.
     Message,
+    /// A message put on a queue with up to nine others.
+    BatchedMessage,
     /// A timer up to 15 minutes ahead: a delayed message.
     ShortTimer,
     /// A timer further ahead: a schedule, which puts a message on the step queue when it fires.

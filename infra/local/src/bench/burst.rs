@@ -11,9 +11,13 @@ use crate::client::Client;
 use crate::{ClockKind, Local, Options, crowd};
 
 const ENROLLED_AT_ONCE: usize = 16;
-/// The slowest enrolling that is waited for.
-const ENROLLED_A_SECOND: usize = 50;
-const SPARE_SECONDS: usize = 3;
+/// Enrolled for another day, to see how long this machine takes.
+const PROBES: usize = 32;
+const ANOTHER_DAY_SECONDS: u64 = 86_400;
+/// The second comes after this many times as long as enrolling should take …
+const SLOWER: f64 = 1.5;
+/// … and as much more.
+const SPARE: Duration = Duration::from_secs(2);
 /// Without any send for so long, the burst has failed.
 const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -38,22 +42,27 @@ pub async fn run(sends: usize) -> anyhow::Result<Burst> {
     let sequence = sequence["id"].as_str().context("a sequence without an id")?.to_owned();
     client.post(&format!("/v1/sequences/{sequence}/publish"), &json!({})).await?;
 
-    let due = SystemTime::now() + Duration::from_secs((SPARE_SECONDS + sends / ENROLLED_A_SECOND) as u64);
-    let due = due.duration_since(UNIX_EPOCH)?.as_secs();
-    let start_at = Timestamp(i64::try_from(due)?).to_string();
-    let due = UNIX_EPOCH + Duration::from_secs(due);
-    let bar = crowd::bar("enrolling", sends);
-    stream::iter((0..sends).map(anyhow::Ok))
-        .try_for_each_concurrent(ENROLLED_AT_ONCE, async |n| {
-            let contact = json!({"phone": format!("+55119{:08}", 80_000_000 + n)});
-            let body = json!({"sequence_id": sequence, "contact": contact, "start_at": start_at});
-            client.post("/v1/enrollments", &body).await?;
-            bar.inc(1);
-            Ok(())
-        })
-        .await?;
-    bar.finish_and_clear();
-    ensure!(SystemTime::now() < due, "this machine enrolled {sends} contacts too slowly for the burst: take fewer");
+    let enroll = async |numbers: std::ops::Range<usize>, due: SystemTime| {
+        let seconds = due.duration_since(UNIX_EPOCH)?.as_secs();
+        let start_at = Timestamp(i64::try_from(seconds)?).to_string();
+        let bar = crowd::bar("enrolling", numbers.len());
+        stream::iter(numbers.map(anyhow::Ok))
+            .try_for_each_concurrent(ENROLLED_AT_ONCE, async |n| {
+                let contact = json!({"phone": format!("+55119{:08}", 80_000_000 + n)});
+                let body = json!({"sequence_id": sequence, "contact": contact, "start_at": start_at});
+                client.post("/v1/enrollments", &body).await?;
+                bar.inc(1);
+                Ok(())
+            })
+            .await?;
+        bar.finish_and_clear();
+        anyhow::Ok(UNIX_EPOCH + Duration::from_secs(seconds))
+    };
+    let begun = Instant::now();
+    enroll(sends..sends + PROBES, SystemTime::now() + Duration::from_secs(ANOTHER_DAY_SECONDS)).await?;
+    let expected = begun.elapsed().mul_f64(SLOWER * sends as f64 / PROBES as f64);
+    let due = enroll(0..sends, SystemTime::now() + expected + SPARE).await?;
+    ensure!(SystemTime::now() < due, "this machine became too slow while it enrolled {sends} contacts");
 
     let bar = crowd::bar("sending", sends);
     let (mut accepted, mut changed) = (0, Instant::now());

@@ -40,6 +40,7 @@ pub fn queue_requests(request: &Request) -> f64 {
         Request::Message | Request::ShortTimer => 1.0,
         // Scheduler's own, when it fires.
         Request::Schedule => 1.0,
+        Request::BatchedMessage => 1.0 / BATCH,
         Request::Received => 2.0 / BATCH,
         Request::Dynamo { .. } | Request::Webhook => 0.0,
     }

@@ -56,9 +56,10 @@ fn words(request: &Request) -> String {
         }
         Request::Dynamo { operation, .. } => return format!("{operation}, conditional"),
         Request::Message => "message to a queue",
+        Request::BatchedMessage => "message to a queue, of ten",
         Request::ShortTimer => "timer by SQS",
         Request::Schedule => "timer by Scheduler",
-        Request::Received => "message from a queue",
+        Request::Received => "message from a queue, of ten",
         Request::Webhook => "webhook",
     };
     text.to_owned()

@@ -4,6 +4,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use aws_config::BehaviorVersion;
+use aws_config::timeout::TimeoutConfig;
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::config::{Credentials, Region};
 use dynoxide::Database;
@@ -12,6 +13,8 @@ use tokio::sync::watch;
 
 use crate::StartError;
 use crate::usage::Meter;
+
+const CALL_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// A served database.
 pub(crate) struct Dynamo {
@@ -47,11 +50,13 @@ impl Dynamo {
             .credentials_provider(Credentials::new("local", "local", None, None, "local"))
             .load()
             .await;
-        let client = store::client(&sdk);
-        match meter {
-            Some(meter) => Client::from_conf(client.config().to_builder().interceptor(meter).build()),
-            None => client,
+        // A machine that is busy with something else is no table that fails: repeats would be counted.
+        let patient = TimeoutConfig::builder().operation_timeout(CALL_TIMEOUT).build();
+        let mut config = store::client(&sdk).config().to_builder().timeout_config(patient);
+        if let Some(meter) = meter {
+            config = config.interceptor(meter);
         }
+        Client::from_conf(config.build())
     }
 
     pub(crate) fn url(&self) -> &str {

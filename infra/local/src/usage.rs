@@ -232,7 +232,6 @@ impl Intercept for Meter {
 
 fn consumed(units: &mut Units, asked: &Asked, answer: &Value) {
     let Request::Dynamo { operation, .. } = &asked.request else { return };
-    let is_write = operation.ends_with("Item") && operation != "GetItem" || operation.ends_with("WriteItems");
     let tables = match &answer["ConsumedCapacity"] {
         Value::Array(tables) => tables.iter().collect(),
         Value::Null => Vec::new(),
@@ -241,19 +240,23 @@ fn consumed(units: &mut Units, asked: &Asked, answer: &Value) {
     for table in tables {
         let own = amount(&table["Table"]);
         let indexes = table["GlobalSecondaryIndexes"].as_object().into_iter().flatten();
-        if is_write {
+        if is_read(operation) {
+            units.read += own + indexes.map(|(_, index)| amount(index)).sum::<f64>();
+        } else {
             units.write += own;
             for (name, index) in indexes {
                 *units.index.entry(name.clone()).or_default() += amount(index);
             }
-        } else {
-            units.read += own + indexes.map(|(_, index)| amount(index)).sum::<f64>();
         }
     }
     units.write += refused(answer);
     let items = answer["Items"].as_array().into_iter().flatten().map(size).sum::<usize>();
     let read = items + size(&answer["Item"]) + size(&answer["Attributes"]);
     units.largest = units.largest.max(read).max(asked.written);
+}
+
+pub(crate) fn is_read(operation: &str) -> bool {
+    operation.contains("Get") || operation == "Query"
 }
 
 /// A write whose condition failed is paid for like one that went through, by the item that stood

@@ -44,7 +44,8 @@ impl Step {
                 Request::Schedule | Request::ShortTimer => units.requests as f64,
                 _ => 0.0,
             }),
-            queue_requests: each(|request, units| prices::queue_requests(request) * units.requests as f64),
+            queue_requests: each(|request, units| (prices::queue_requests_of_ten(request) * units.requests) as f64)
+                / 10.0,
         }
     }
 }

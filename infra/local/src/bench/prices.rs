@@ -34,15 +34,16 @@ const MINUTES_A_MONTH: f64 = 43_800.0;
 const IDLE_POLLS_A_MINUTE: f64 = 5.0 * 3.0;
 const QUEUES: f64 = 4.0;
 
-/// SQS requests that one request of this kind comes to, at full batches.
-pub fn queue_requests(request: &Request) -> f64 {
+/// SQS requests that ten requests of this kind come to, at full batches.
+pub fn queue_requests_of_ten(request: &Request) -> u64 {
     match request {
-        Request::Message | Request::ShortTimer => 1.0,
+        Request::Message | Request::ShortTimer => 10,
         // Scheduler's own, when it fires.
-        Request::Schedule => 1.0,
-        Request::BatchedMessage => 1.0 / BATCH,
-        Request::Received => 2.0 / BATCH,
-        Request::Dynamo { .. } | Request::Webhook => 0.0,
+        Request::Schedule => 10,
+        Request::BatchedMessage => 1,
+        // Its receipt and its deletion.
+        Request::Received => 2,
+        Request::Dynamo { .. } | Request::Webhook => 0,
     }
 }
 

@@ -7,7 +7,7 @@ use crate::bench::budgets::Budget;
 use crate::bench::burst::Burst;
 use crate::bench::cadence::{Cadence, STEP_AND_SEND, STEPS};
 use crate::bench::prices::{self, Line};
-use crate::usage::{Function, Request, Units, Usage};
+use crate::usage::{Function, Request, Units, Usage, is_read};
 
 const BINARY_BUDGET: f64 = 8.0;
 const MEGABYTE: f64 = 1e6;
@@ -51,7 +51,7 @@ fn rows(usage: &Usage, functions: &[Function], count: f64) {
 fn words(request: &Request) -> String {
     let text = match request {
         Request::Dynamo { operation, strict: false } => operation,
-        Request::Dynamo { operation, .. } if operation.contains("Get") || operation == "Query" => {
+        Request::Dynamo { operation, .. } if is_read(operation) => {
             return format!("{operation}, consistent");
         }
         Request::Dynamo { operation, .. } => return format!("{operation}, conditional"),

@@ -10,7 +10,7 @@ use aws_sdk_dynamodb::types::{
 use super::*;
 use crate::database::Dynamo;
 
-const TABLE: &str = "t";
+const TABLE: &str = "units";
 
 fn s(text: impl Into<String>) -> AttributeValue {
     AttributeValue::S(text.into())

@@ -115,6 +115,13 @@ pub(crate) enum ResumeModeBody {
 
 #[derive(Debug, Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields)]
+pub(crate) struct MigrateBody {
+    /// A published version of the sequence.
+    version: u32,
+}
+
+#[derive(Debug, Deserialize, utoipa::ToSchema)]
+#[serde(deny_unknown_fields)]
 pub(crate) struct ExitBody {
     #[serde(default)]
     reason: Option<String>,
@@ -153,6 +160,10 @@ pub(crate) fn routes<P: Ports>() -> Vec<Route<P>> {
         post("/v1/enrollments/{id}/send-now", Role::Agent, send_now::<P>)
             .says("Send the next step now, as far as hours and limits allow")
             .gives::<EnrollmentView>(200, "as it now is"),
+        post("/v1/enrollments/{id}/migrate", Role::Agent, migrate::<P>)
+            .says("Go on in another version of the sequence; what was sent is never sent again")
+            .takes::<MigrateBody>()
+            .gives::<EnrollmentView>(200, "as it now is"),
         post("/v1/enrollments/{id}/exit", Role::Agent, exit::<P>)
             .says("End the run as `removed`")
             .may_take::<ExitBody>()
@@ -179,6 +190,8 @@ async fn create<P: Ports>(
 ) -> Result<Response, Problem> {
     let tenant = caller.tenant;
     let since = engine.now();
+    // First, so that a repeat draws the same whatever it finds.
+    let entry = u64::from_be_bytes(ids.bytes());
     if body.conversation_id.as_deref().is_some_and(|c| c.is_empty() || c.chars().count() > 255) {
         return Err(Problem::field("/conversation_id", "invalid_value", "is not a usable id"));
     }
@@ -193,6 +206,7 @@ async fn create<P: Ports>(
         None => None,
     };
     let request = EnrollRequest {
+        entry,
         sequence: body.sequence_id,
         contact,
         conversation: body.conversation_id,
@@ -392,6 +406,15 @@ async fn send_now<P: Ports>(
     steer(&engine, caller.tenant, &enrollment, Action::SendNow).await
 }
 
+async fn migrate<P: Ports>(
+    State(engine): State<Arc<Engine<P>>>,
+    By(caller): By,
+    Params(enrollment): Params<String>,
+    Body(body): Body<MigrateBody>,
+) -> Result<axum::Json<EnrollmentView>, Problem> {
+    steer(&engine, caller.tenant, &enrollment, Action::Migrate { version: body.version }).await
+}
+
 async fn exit<P: Ports>(
     State(engine): State<Arc<Engine<P>>>,
     By(caller): By,
@@ -412,7 +435,7 @@ async fn steer<P: Ports>(
     action: Action,
 ) -> Result<axum::Json<EnrollmentView>, Problem> {
     let id: EnrollmentId = id(enrollment)?;
-    let after = engine.control(tenant, id, &action).await.map_err(Problem::of_path)?;
+    let after = engine.control(tenant, id, &action).await?;
     Ok(axum::Json(look(engine, tenant, &after).await?))
 }
 

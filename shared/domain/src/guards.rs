@@ -44,8 +44,22 @@ pub enum Guard {
     ReopenUnclaimed,
     /// Only whoever holds the lease settles it.
     SettleToken,
+    /// A move asked for while a send is in flight waits for it to be settled.
+    MigrateIntent,
+    /// Until it has moved nothing more is scheduled on the old version.
+    MigrateHolds,
+    /// Planning moves the run before it looks at anything else.
+    MigrateInPlan,
+    /// A move makes what was planned on the old version stale.
+    MigrateBumps,
+    /// A run goes on behind the last step that was decided.
+    MigratePosition,
+    /// A change computed on one version is computed again on another.
+    OnItsVersion,
     /// One event starts one run.
     TriggerOnce,
+    /// A request that is repeated finds the run that it began.
+    WishOnce,
     /// The sweep repairs what is overdue.
     Sweep,
 }

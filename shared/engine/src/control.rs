@@ -4,12 +4,14 @@
 use domain::contact::Person;
 use domain::enrollment::control::ResumeMode;
 use domain::enrollment::{Enrollment, Outcome, Planning, target_dates};
+use domain::guard;
 use domain::ids::{EnrollmentId, TenantId};
+use domain::sequence::Sequence;
 use domain::time::Timestamp;
 
 use crate::enroll::attributes;
 use crate::ports::Store as _;
-use crate::{Engine, Ports, Refused};
+use crate::{Engine, MAX_RACES, Ports, Refused};
 
 #[derive(Debug, Clone, PartialEq)]
 pub enum Action {
@@ -17,18 +19,38 @@ pub enum Action {
     Resume(ResumeMode),
     Skip,
     SendNow,
-    Exit { reason: Option<String> },
+    /// On to this version of its sequence.
+    Migrate {
+        version: u32,
+    },
+    Exit {
+        reason: Option<String>,
+    },
 }
 
 impl<P: Ports> Engine<P> {
     /// Applies an action and answers the enrollment as it stands afterwards. What is asked for and
-    /// already so (pausing a paused one) changes nothing. 409 `enrollment_finished`.
+    /// already so (pausing a paused one) changes nothing. 409 `enrollment_finished`; a version that does
+    /// not exist is an unknown reference.
     pub async fn control(&self, tenant: TenantId, id: EnrollmentId, action: &Action) -> Result<Enrollment, Refused> {
         let unknown = Refused::Unknown { what: "enrollment", pointer: "" };
         let person = self.store.person(tenant, id.contact).await?.ok_or(unknown.clone())?;
         let enrollment = person.enrollments.iter().find(|e| e.id == id).ok_or(unknown)?.clone();
+        let to = match action {
+            Action::Migrate { version } => {
+                let unknown = Refused::Unknown { what: "version", pointer: "/version" };
+                Some(self.version(tenant, id.sequence, *version).await?.ok_or(unknown)?)
+            }
+            _ => None,
+        };
+        let to_dates = to.as_ref().map(|v| target_dates(&v.sequence, attributes(&person, enrollment.target.as_ref())));
         let (after, changed) = self
             .with_planning(tenant, &person, enrollment, |e, planning, now| match action {
+                Action::Migrate { version } => {
+                    let (sequence, dates) = (&to.as_ref()?.sequence, to_dates.as_ref()?);
+                    let there = Planning { sequence, calendar: planning.calendar, target_dates: dates };
+                    e.migrated(*version, planning.sequence, &there, now)
+                }
                 Action::Pause => e.paused(now),
                 Action::Resume(mode) => e.resumed(*mode, planning, now),
                 Action::Skip => e.skipped(planning, now),
@@ -44,7 +66,7 @@ impl<P: Ports> Engine<P> {
         Ok(after)
     }
 
-    /// [`Engine::update`] with everything that scheduling needs.
+    /// [`Engine::on_its_version`] with everything that scheduling needs.
     pub(crate) async fn with_planning(
         &self,
         tenant: TenantId,
@@ -52,11 +74,38 @@ impl<P: Ports> Engine<P> {
         enrollment: Enrollment,
         mut change: impl FnMut(&Enrollment, &Planning<'_>, Timestamp) -> Option<Enrollment>,
     ) -> Result<(Enrollment, bool), Refused> {
-        let version = self.version_of(tenant, &enrollment).await?;
         let settings = &self.account(tenant).await?.settings;
         let calendar = settings.calendar(person.contact.profile.timezone.as_deref());
-        let dates = target_dates(&version.sequence, attributes(person, enrollment.target.as_ref()));
-        let planning = Planning { sequence: &version.sequence, calendar: &calendar, target_dates: &dates };
-        self.update(tenant, enrollment, |e| change(e, &planning, self.now())).await
+        self.on_its_version(tenant, enrollment, |e, sequence| {
+            let dates = target_dates(sequence, attributes(person, e.target.as_ref()));
+            change(e, &Planning { sequence, calendar: &calendar, target_dates: &dates }, self.now())
+        })
+        .await
+    }
+
+    /// [`Engine::update`] on the version that the run is on: on another one, if somebody has moved it
+    /// there meanwhile.
+    pub(crate) async fn on_its_version(
+        &self,
+        tenant: TenantId,
+        enrollment: Enrollment,
+        mut change: impl FnMut(&Enrollment, &Sequence) -> Option<Enrollment>,
+    ) -> Result<(Enrollment, bool), Refused> {
+        let mut current = enrollment;
+        for _ in 0..MAX_RACES {
+            let version = self.version_of(tenant, &current).await?;
+            let mut moved = false;
+            let (after, changed) = self
+                .update(tenant, current, |e| {
+                    moved = guard!(OnItsVersion, e.version != version.number);
+                    if moved { None } else { change(e, &version.sequence) }
+                })
+                .await?;
+            if !moved {
+                return Ok((after, changed));
+            }
+            current = after;
+        }
+        Err(Refused::Busy)
     }
 }

@@ -19,6 +19,9 @@ use crate::{Engine, MAX_RACES, PortError, Ports, Refused};
 /// Who is to be enrolled in what.
 #[derive(Debug, Clone, PartialEq)]
 pub struct EnrollRequest {
+    /// Of the request itself: whoever repeats it repeats this, and gets the run that it began, also
+    /// when that has finished since.
+    pub entry: u64,
     pub sequence: SequenceId,
     pub contact: ContactId,
     pub conversation: Option<String>,
@@ -48,7 +51,7 @@ impl<P: Ports> Engine<P> {
         let version = self.published(tenant, request.sequence).await?;
         let settings = &self.account(tenant).await?.settings;
         let wish = Wish {
-            id: u64::from_be_bytes(self.ids().bytes()),
+            id: request.entry,
             sequence: request.sequence,
             version: version.number,
             conversation: request.conversation.clone(),
@@ -68,6 +71,11 @@ impl<P: Ports> Engine<P> {
             let planning = Planning { sequence: &version.sequence, calendar: &calendar, target_dates: &dates };
             match wish.decide(&person, &planning, now) {
                 Decision::Refused(refusal) => return Err(refused(refusal)),
+                // Our own, whose answer was lost, perhaps before its timer was armed.
+                Decision::Existing(existing) if existing.entered.id == request.entry => {
+                    self.arm(tenant, &existing).await?;
+                    return Ok(Enrolled { enrollment: *existing, duplicate: false });
+                }
                 Decision::Existing(existing) => {
                     let restart = version.sequence.entry.on_duplicate == OnDuplicate::Restart
                         && existing.trigger.as_ref().is_none_or(|t| request.trigger.as_ref() != Some(t));
@@ -87,7 +95,8 @@ impl<P: Ports> Engine<P> {
                     Inserted::Exists(other) if !other.state.is_finished() => {
                         return Ok(Enrolled { enrollment: other, duplicate: true });
                     }
-                    // The run that took the key has finished meanwhile: the next one may begin.
+                    // The run that took the key has finished meanwhile: the next one may begin, unless it
+                    // was ours.
                     Inserted::Exists(_) => {}
                 },
             }

@@ -67,13 +67,11 @@ impl<P: Ports> Engine<P> {
             if enrollment.state.is_finished() && signal.kind != MESSAGE_RECEIVED {
                 continue;
             }
-            let version = self.version_of(tenant, &enrollment).await?;
-            let exit = &version.sequence.exit;
             let now = self.now();
             let mut ended = false;
             let (_, changed) = self
-                .update(tenant, enrollment, |e| {
-                    let outcome = ends(exit, e, signal).filter(|_| !e.state.is_finished());
+                .on_its_version(tenant, enrollment, |e, sequence| {
+                    let outcome = ends(&sequence.exit, e, signal).filter(|_| !e.state.is_finished());
                     ended = outcome.is_some();
                     if signal.kind == MESSAGE_RECEIVED {
                         return e.replied(signal.at, outcome, now);
@@ -143,6 +141,8 @@ impl<P: Ports> Engine<P> {
                 continue;
             }
             let request = EnrollRequest {
+                // A repeat is known by the trigger.
+                entry: u64::from_be_bytes(self.ids().bytes()),
                 sequence: sequence.id,
                 contact,
                 conversation: signal.conversation.clone(),

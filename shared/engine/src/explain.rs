@@ -40,6 +40,7 @@ impl<P: Ports> Engine<P> {
             tenant,
             person: &person,
             sequence: &version.sequence,
+            moves_to: None,
             settings: &account.settings,
             senders: &senders,
         };
@@ -77,6 +78,9 @@ fn state_blocks(e: &Enrollment, now: Timestamp) -> Vec<Blocking> {
                 ),
                 None => block("in_flight", "the message is being sent right now".into(), None),
             }
+        }
+        State::Waiting if let Some(to) = e.migrate_to => {
+            block("migrating", format!("it moves to version {to}, then goes on"), None)
         }
         State::Waiting => match e.due.filter(|due| *due > now) {
             Some(due) => {

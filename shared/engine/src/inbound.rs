@@ -12,7 +12,7 @@ use sha2::{Digest as _, Sha256};
 
 use crate::model::{Direction, StoredMessage};
 use crate::ports::{ContactSaved, Queues as _, Store as _};
-use crate::queue::InboundWork;
+use crate::queue::{InboundWork, MAX_BYTES, encode};
 use crate::{Engine, MAX_RACES, PortError, Ports, Refused};
 
 /// More statuses than these in one body are queued: the provider waits for the answer.
@@ -48,8 +48,19 @@ impl<P: Ports> Engine<P> {
         Ok(())
     }
 
+    /// In as many messages as their size takes.
     async fn queue(&self, sender: SenderId, events: Vec<InboundEvent>) -> Result<(), PortError> {
-        self.queues.inbound(&InboundWork { tenant: sender.tenant(), sender, events }).await
+        let mut waiting = vec![InboundWork { tenant: sender.tenant(), sender, events }];
+        while let Some(mut work) = waiting.pop() {
+            if work.events.len() > 1 && encode(&work).len() > MAX_BYTES {
+                let events = work.events.split_off(work.events.len() / 2);
+                waiting.push(InboundWork { events, ..work.clone() });
+                waiting.push(work);
+            } else {
+                self.queues.inbound(&work).await?;
+            }
+        }
+        Ok(())
     }
 
     async fn apply_one(&self, sender: SenderId, event: &InboundEvent) -> Result<(), PortError> {

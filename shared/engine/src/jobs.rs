@@ -2,13 +2,14 @@
 //!
 //! A part's progress and its sums are one transaction over the part's old cursor, so rows are
 //! counted once however often a part is worked on. Dies between the rows and that write: the rows
-//! are done again, which is harmless (a repeated enrollment is a duplicate, a repeated import an
-//! update).
+//! are done again, which is harmless (a repeated enrollment finds its own run, a repeated import
+//! updates).
 
 use domain::enrollment::{Source, SourceType};
 use domain::ids::{ContactId, Ids, JobId, SequenceId, TenantId};
 use futures::stream::{self, StreamExt as _};
 use serde_json::{Map, Value};
+use sha2::{Digest as _, Sha256};
 
 use crate::enroll::EnrollRequest;
 use crate::model::{Caller, Job, JobCounts, JobPart, JobWork, RowError};
@@ -159,6 +160,7 @@ impl<P: Ports> Engine<P> {
                     return Ok(Err(row_error(number, "contact_id", "unknown_reference", "not a contact's id")));
                 };
                 let request = EnrollRequest {
+                    entry: entry(job.id, contact),
                     sequence: *sequence,
                     contact,
                     conversation: None,
@@ -211,6 +213,14 @@ fn row_seed(job: JobId, row: u32) -> [u8; 32] {
 fn row_error(row: u32, field: &str, code: &str, detail: &str) -> RowError {
     let field = (!field.is_empty()).then(|| field.to_owned());
     RowError { row, field, code: code.into(), detail: detail.into() }
+}
+
+/// A contact is enrolled once by a job, however often its parts are worked on.
+fn entry(job: JobId, contact: ContactId) -> u64 {
+    let hash: [u8; 32] = Sha256::digest(format!("{job} {contact}")).into();
+    let mut entry = [0; 8];
+    entry.copy_from_slice(&hash[..8]);
+    u64::from_be_bytes(entry)
 }
 
 fn failed_row(row: u32, refused: Refused) -> Result<Result<RowDone, RowError>, PortError> {

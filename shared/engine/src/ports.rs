@@ -176,7 +176,9 @@ pub trait Store: Send + Sync + 'static {
         step: u32,
         lease: &Lease,
     ) -> impl Future<Output = PortResult<Claim>> + Send;
-    /// Writes an enrollment over `rev - 1`. Finding the same `rev` with the same content is success.
+    /// Writes an enrollment over `rev - 1`. Finding the same `rev` with the same content is success,
+    /// whatever [`push_back`](Self::push_back) has moved since; so it is for
+    /// [`insert_enrollment`](Self::insert_enrollment).
     fn commit(
         &self,
         tenant: TenantId,
@@ -208,7 +210,8 @@ pub trait Store: Send + Sync + 'static {
         tenant: TenantId,
         sequence: &StoredSequence,
     ) -> impl Future<Output = PortResult<Saved<StoredSequence>>> + Send;
-    /// The draft's new state and the immutable version, in one transaction.
+    /// The draft's new state and the immutable version, in one transaction. `No` when the version is
+    /// there already.
     fn publish(
         &self,
         tenant: TenantId,
@@ -231,6 +234,7 @@ pub trait Store: Send + Sync + 'static {
     fn versions(&self, tenant: TenantId, id: SequenceId) -> impl Future<Output = PortResult<Vec<Version>>> + Send;
 
     // Senders and attributes.
+    /// New when `rev == 1`, else over `rev - 1`. `Poison` for a sender of another account.
     fn save_sender(&self, tenant: TenantId, sender: &Sender) -> impl Future<Output = PortResult<Saved<Sender>>> + Send;
     fn sender(&self, id: SenderId) -> impl Future<Output = PortResult<Option<Sender>>> + Send;
     fn senders(&self, tenant: TenantId) -> impl Future<Output = PortResult<Vec<Sender>>> + Send;
@@ -269,6 +273,7 @@ pub trait Store: Send + Sync + 'static {
     // Jobs.
     /// The job and its parts; a part that exists stays as it is.
     fn create_job(&self, job: &Job, parts: &[JobPart]) -> impl Future<Output = PortResult<()>> + Send;
+    /// New parts and the job's new extent, over the revision before. What is counted stays.
     fn add_parts(&self, job: &Job, parts: &[JobPart]) -> impl Future<Output = PortResult<Saved<Job>>> + Send;
     fn job(&self, tenant: TenantId, id: JobId) -> impl Future<Output = PortResult<Option<Job>>> + Send;
     fn part(
@@ -278,7 +283,8 @@ pub trait Store: Send + Sync + 'static {
         number: u32,
     ) -> impl Future<Output = PortResult<Option<JobPart>>> + Send;
     /// A part's progress and its sum into the job, in one transaction, over the part's old cursor:
-    /// rows are counted once however often the part is worked on. `No` when overtaken.
+    /// rows are counted once however often the part is worked on, and finding the part there already
+    /// is success. `No` when overtaken.
     fn advance_part(
         &self,
         tenant: TenantId,
@@ -308,15 +314,16 @@ pub trait Store: Send + Sync + 'static {
 
 /// One-shot timers: up to 15 minutes a delayed queue message, beyond that EventBridge Scheduler.
 pub trait Timers: Send + Sync + 'static {
-    /// Sends [`StepDue`] to the step queue at `at` (never before; late is fine). A timer of the
-    /// same enrollment and generation is the same timer.
+    /// Sends [`StepDue`] to the step queue at `at` (never before; late is fine). Beyond 15 minutes a
+    /// timer of the same enrollment and generation is the same timer; a nearer one may come twice.
     fn arm(&self, due: &StepDue, at: Timestamp, now: Timestamp) -> impl Future<Output = PortResult<()>> + Send;
     /// The same once more under the same generation, for a timer that fired early: always by a
     /// queue message, delayed by at most 15 minutes (it then comes early and is armed again).
     fn arm_again(&self, due: &StepDue, at: Timestamp, now: Timestamp) -> impl Future<Output = PortResult<()>> + Send;
 }
 
-/// The queues between the functions: at least once, in any order.
+/// The queues between the functions: at least once, in any order. `Poison` for a message of more
+/// than [`MAX_BYTES`](crate::queue::MAX_BYTES).
 pub trait Queues: Send + Sync + 'static {
     fn send(&self, planned: &PlannedSend) -> impl Future<Output = PortResult<()>> + Send;
     fn enroll(&self, work: &EnrollWork) -> impl Future<Output = PortResult<()>> + Send;

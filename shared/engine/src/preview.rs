@@ -174,7 +174,14 @@ impl<P: Ports> Engine<P> {
         let report = check(&sequence, &facts);
         let mut warnings: Vec<Problem> = report.problems.into_iter().chain(report.warnings).collect();
         warnings.extend(unfitting(&sequence, target.as_ref()));
-        let context = Context { tenant, person: &person, sequence: &sequence, settings: &settings, senders: &senders };
+        let context = Context {
+            tenant,
+            person: &person,
+            sequence: &sequence,
+            moves_to: None,
+            settings: &settings,
+            senders: &senders,
+        };
         let start = Start { sequence: sequence_id, at: start_at, target, seed: request.enrollment_seed };
         let prefix = if inline { "/sequence" } else { "" };
         let steps = domain::preview::preview(&context, &start).map_err(|refused| never_allowed(refused, prefix))?;

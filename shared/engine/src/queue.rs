@@ -55,9 +55,15 @@ impl<T> Queued<T> {
     }
 }
 
+/// What one message on a queue holds at most.
+pub const MAX_BYTES: usize = 1024 * 1024;
+
 /// The text that goes on a queue.
 pub fn encode<T: Serialize>(body: &T) -> String {
-    serde_json::to_string(&Queued::new(body)).expect("queue messages have string keys and no fallible parts")
+    let json = serde_json::to_string(&Queued::new(body));
+    let json = json.expect("queue messages have string keys and no fallible parts");
+    // Queues refuse these two, which people's texts may hold. Only strings do, where JSON may escape.
+    json.replace('\u{fffe}', "\\ufffe").replace('\u{ffff}', "\\uffff")
 }
 
 /// The body back from a queue.

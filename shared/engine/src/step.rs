@@ -53,10 +53,20 @@ impl<P: Ports> Engine<P> {
         generation: u32,
     ) -> Result<Plan, PortError> {
         let version = self.version_of(tenant, enrollment).await?;
+        let moves_to = match enrollment.migrate_to {
+            Some(to) => self.version(tenant, enrollment.id.sequence, to).await?,
+            None => None,
+        };
         let account = self.account(tenant).await?;
         let senders = self.senders(tenant).await?;
-        let context =
-            Context { tenant, person, sequence: &version.sequence, settings: &account.settings, senders: &senders };
+        let context = Context {
+            tenant,
+            person,
+            sequence: &version.sequence,
+            moves_to: moves_to.as_ref().map(|v| &v.sequence),
+            settings: &account.settings,
+            senders: &senders,
+        };
         Ok(plan(enrollment, generation, &context, self.now()))
     }
 

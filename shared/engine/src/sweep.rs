@@ -36,7 +36,14 @@ impl<P: Ports> Engine<P> {
             let mut swept = Swept::default();
             for entry in self.store.due(shard, until, PER_SHARD).await? {
                 swept.found += 1;
-                swept.repaired += u32::from(self.repair(entry).await?);
+                match self.repair(entry).await {
+                    Ok(repaired) => swept.repaired += u32::from(repaired),
+                    // It stays the earliest for ever, and must not keep the sweep from the others.
+                    Err(PortError::Poison(error)) => {
+                        tracing::error!(enrollment = %entry.enrollment, error, "an overdue run cannot be read");
+                    }
+                    Err(error) => return Err(error),
+                }
             }
             Ok::<_, PortError>(swept)
         });

@@ -57,7 +57,7 @@ pub(crate) fn encode(tenant: TenantId, e: &Enrollment) -> Item {
     let order = keys::enrollments_list_order(e.state, &reason(e.state), held_up_by(e), e.body.entered.at);
     item.insert(GSI1_PK.into(), s(keys::enrollments_list(tenant, e.id.sequence, e.state.coarse())));
     item.insert(GSI1_SK.into(), s(order));
-    if let Some(wake) = wake(e) {
+    if let Some(wake) = e.wake {
         item.insert(WAKE.into(), n(wake.0));
         item.insert(GSI2_PK.into(), s(keys::due_list(keys::due_shard(e.id.contact))));
         item.insert(GSI2_SK.into(), s(keys::instant(wake)));
@@ -98,11 +98,6 @@ pub(crate) fn is_ours(ours: &Enrollment, stored: &Enrollment) -> bool {
 
 pub(crate) fn lease_map(tenant: TenantId, lease: &Lease) -> AttributeValue {
     map(tenant, lease)
-}
-
-/// Nothing more happens to a finished enrollment unless a send of it is still in flight.
-fn wake(e: &Enrollment) -> Option<Timestamp> {
-    e.wake.filter(|_| !e.state.is_finished() || e.lease.is_some())
 }
 
 /// The sender of the latest attempt: the one at fault when the run is parked for its sender.

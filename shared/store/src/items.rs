@@ -119,7 +119,8 @@ mod tests {
         for _ in 0..60 {
             deep = json!([deep]);
         }
-        for value in [json!(1e300), json!(1.0), json!(u64::MAX), json!({"": ""}), deep, Value::Null] {
+        let precise = json!(0.993_608_865_131_366_1);
+        for value in [precise, json!(1e300), json!(1.0), json!(u64::MAX), json!({"": ""}), deep, Value::Null] {
             let item = document(&key(), 3, &value);
             assert_eq!(content::<Value>("test", &item), Ok(value));
         }

@@ -8,6 +8,7 @@
 //! Nothing here uses the adapters of `channels`: a stand-in that shared code with what it tests
 //! would agree with its mistakes.
 
+pub mod exhaustive;
 pub mod local;
 pub mod memory;
 pub mod sim;

@@ -19,7 +19,7 @@ pub enum ResumeMode {
 }
 
 impl Enrollment {
-    fn changed(&self) -> Self {
+    pub(crate) fn changed(&self) -> Self {
         let mut next = self.clone();
         next.rev += 1;
         next
@@ -175,7 +175,8 @@ impl Enrollment {
         if self.state == State::Sending {
             return if some_step_waits { self.intend(Intent::DateMoved) } else { None };
         }
-        if self.state == State::Waiting && some_step_waits && !waits_for_it {
+        let looks_again = self.migrate_to.is_some() || (some_step_waits && !waits_for_it);
+        if self.state == State::Waiting && looks_again {
             let mut next = self.changed();
             next.next_generation();
             return Some(next);
@@ -219,6 +220,11 @@ impl Enrollment {
                 Intent::DateMoved if self.waits_for_a_date(planning) => self.look_again(now),
                 _ => {}
             }
+        }
+        // First of all it moves, whatever is due when.
+        if self.migrate_to.is_some() && matches!(self.state, State::Waiting | State::Parked(_)) {
+            self.state = State::Waiting;
+            self.wake = Some(now);
         }
     }
 

@@ -13,7 +13,8 @@ use crate::time::Timestamp;
 /// A wish to enroll.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Wish {
-    /// Random, one for each wish: two wishes of one second are told apart by it.
+    /// One for each wish, and the same when it is repeated: a wish is granted once, however long after
+    /// its run has finished the repeat comes.
     pub id: u64,
     pub sequence: SequenceId,
     pub version: u32,
@@ -61,8 +62,9 @@ impl Wish {
         let id = EnrollmentId { contact: person.contact.id, sequence: self.sequence, scope: self.scope(kind), run: 0 };
         let mut runs: Vec<&Enrollment> = person.enrollments.iter().filter(|e| e.id.with_run(0) == id).collect();
         runs.sort_by_key(|e| e.id.run);
-        let triggered = |e: &&&Enrollment| guard!(TriggerOnce, self.trigger.is_some() && e.trigger == self.trigger);
-        if let Some(same) = runs.iter().find(triggered) {
+        let triggered = |e: &Enrollment| guard!(TriggerOnce, self.trigger.is_some() && e.trigger == self.trigger);
+        let granted = |e: &Enrollment| guard!(WishOnce, e.entered.id == self.id);
+        if let Some(same) = runs.iter().find(|e| granted(e) || triggered(e)) {
             return Decision::Existing(Box::new((*same).clone()));
         }
         let mut run = 1;
@@ -109,6 +111,7 @@ impl Wish {
                 caught_up: false,
                 send_now: false,
                 intents: Vec::new(),
+                migrate_to: None,
                 records: Vec::new(),
                 happenings: Vec::new(),
             },

@@ -5,15 +5,17 @@
 //! - [`plan`](plan::plan): a timer fired; what now?
 //! - [`settle`](settle::settle), [`status`](status::status): what a send came to.
 //! - [`control`]: pause, resume, skip, send now, finish.
+//! - [`migrate`]: on to another version.
 //! - [`schedule`]: when the next step is due.
 //! - [`view`]: steps and timeline for people.
 //!
 //! **Invariant:** every change bumps `rev`; everything that changes what happens next also bumps
 //! `generation`. While `Sending`, only settling and resolving change state, step, lease or token:
-//! the others leave an [`Intent`].
+//! the others leave an [`Intent`], a move to another version leaves `migrate_to`.
 
 pub mod control;
 pub mod enroll;
+pub mod migrate;
 pub mod plan;
 mod schedule;
 pub mod settle;
@@ -33,6 +35,9 @@ mod found;
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod laws;
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod moves;
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests;

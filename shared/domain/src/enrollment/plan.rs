@@ -27,6 +27,8 @@ pub struct Context<'a> {
     pub tenant: TenantId,
     pub person: &'a Person,
     pub sequence: &'a Sequence,
+    /// The version that the run is to move to, if it is.
+    pub moves_to: Option<&'a Sequence>,
     pub settings: &'a Settings,
     pub senders: &'a [Sender],
 }
@@ -66,6 +68,15 @@ pub fn plan(e: &Enrollment, generation: u32, context: &Context<'_>, now: Timesta
     }
     if e.state != State::Waiting {
         return Plan::Stale;
+    }
+    if guard!(MigrateInPlan, true)
+        && let (Some(to), Some(sequence)) = (e.migrate_to, context.moves_to)
+    {
+        let there = Context { sequence, ..*context };
+        let dates = there.target_dates(e);
+        let planning = Planning { sequence, calendar: &calendar, target_dates: &dates };
+        let moved = e.migrated(to, context.sequence, &planning, now);
+        return moved.map_or(Plan::Stale, |next| Plan::Change(Box::new(next)));
     }
     if guard!(MarksInPlan, true)
         && let Some((outcome, _)) = context.person.ended_by_mark(e, &context.sequence.exit)

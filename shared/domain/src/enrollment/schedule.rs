@@ -82,7 +82,9 @@ impl Enrollment {
         const KEPT: usize = 12;
         let step = Some(self.step);
         if self.body.happenings.len() == KEPT {
-            self.body.happenings.remove(0);
+            // Moves stay: they tell on which version it began.
+            let oldest = self.body.happenings.iter().position(|h| h.code != HappeningCode::Migrated);
+            self.body.happenings.remove(oldest.unwrap_or(0));
         }
         self.body.happenings.push(Happening { at, code, step, detail });
     }
@@ -97,6 +99,13 @@ impl Enrollment {
     /// wake. Steps whose time has passed are skipped on the way; after the last the run completes.
     /// Does not bump the generation: the caller does, once.
     pub(crate) fn schedule(&mut self, planning: &Planning<'_>, now: Timestamp) {
+        // What comes next is on the other version, which only planning has.
+        if guard!(MigrateHolds, self.migrate_to.is_some()) {
+            self.state = State::Waiting;
+            self.due = Some(now);
+            self.wake = Some(now);
+            return;
+        }
         loop {
             let Some(step) = planning.step(self.step) else {
                 return self.end(Outcome::Completed, None, now);
@@ -175,6 +184,7 @@ impl Enrollment {
         self.happened(now, HappeningCode::Finished, detail);
         self.state = State::Finished(outcome);
         self.body.intents.clear();
+        self.migrate_to = None;
         self.due = None;
         if !guard!(EndKeepsLease, self.lease.is_some()) {
             self.lease = None;

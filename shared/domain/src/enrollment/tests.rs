@@ -26,6 +26,7 @@ pub(super) struct World {
     pub(super) tenant: TenantId,
     pub(super) person: Person,
     pub(super) sequence: Sequence,
+    pub(super) moves_to: Option<Sequence>,
     pub(super) settings: Settings,
     pub(super) sender: Sender,
     pub(super) calendar: Calendar,
@@ -71,6 +72,7 @@ impl World {
             tenant,
             person: Person { contact, conversations: vec![], targets: vec![], enrollments: vec![] },
             sequence,
+            moves_to: None,
             settings: Settings { enabled: true, ..Settings::default() },
             sender,
             calendar: Calendar::default(),
@@ -109,6 +111,7 @@ impl World {
             tenant: self.tenant,
             person: &self.person,
             sequence: &self.sequence,
+            moves_to: self.moves_to.as_ref(),
             settings: &self.settings,
             senders: std::slice::from_ref(&self.sender),
         };
@@ -213,6 +216,7 @@ fn one_unfinished_run_per_scope() {
     wish.target = charge("c1");
     let Decision::New(first) = decide(&world, &wish) else { panic!() };
     world.person.enrollments.push(*first.clone());
+    wish.id = 2;
     assert_eq!(decide(&world, &wish), Decision::Existing(first.clone()));
     wish.target = charge("c2");
     let Decision::New(second) = decide(&world, &wish) else { panic!("a second charge is chased too") };
@@ -230,7 +234,7 @@ fn reentry_rules() {
     let mut world = World::new();
     let first = world.enrolled().finished(Outcome::Replied, None, START).unwrap();
     world.person.enrollments.push(first);
-    let wish = world.wish();
+    let wish = Wish { id: 2, ..world.wish() };
     let at = |world: &World, now| wish.decide(&world.person, &world.planning(), now);
     assert!(matches!(at(&world, START), Decision::New(_)));
     world.sequence.entry = serde_json::from_value(json!({"reentry": "once"})).unwrap();
@@ -239,6 +243,15 @@ fn reentry_rules() {
         serde_json::from_value(json!({"reentry": "never_within", "period": {"value": 2, "unit": "days"}})).unwrap();
     assert_eq!(at(&world, START.plus_days(1)), Decision::Refused(EntryRefusal::NotBefore(START.plus_days(2))));
     assert!(matches!(at(&world, START.plus_days(2)), Decision::New(_)));
+}
+
+#[test]
+fn a_request_starts_one_run_however_late_it_is_repeated() {
+    let mut world = World::new();
+    let finished = world.enrolled().finished(Outcome::Completed, None, START).unwrap();
+    world.person.enrollments.push(finished.clone());
+    let repeat = world.wish().decide(&world.person, &world.planning(), START.plus_days(3));
+    assert_eq!(repeat, Decision::Existing(Box::new(finished)));
 }
 
 #[test]

@@ -73,6 +73,10 @@ pub struct Body {
     pub send_now: bool,
     #[serde(rename = "it", default, skip_serializing_if = "Vec::is_empty")]
     pub intents: Vec<Intent>,
+    /// The version that it moves to before anything else is planned: asked for while a send was in
+    /// flight, which is settled on the version that it was planned on.
+    #[serde(rename = "mg", default, skip_serializing_if = "Option::is_none")]
+    pub migrate_to: Option<u32>,
     /// One for each step that has been touched, in order.
     #[serde(rename = "st", default, skip_serializing_if = "Vec::is_empty")]
     pub records: Vec<StepRecord>,
@@ -151,7 +155,8 @@ pub enum Outcome {
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Entered {
-    /// Random: whoever finds it in the stored enrollment knows that it wrote it.
+    /// The request's own ([`Wish::id`](super::enroll::Wish::id)): whoever finds it in the stored enrollment
+    /// knows that it wrote it.
     #[serde(rename = "i")]
     pub id: u64,
     #[serde(rename = "a")]
@@ -406,6 +411,8 @@ pub enum HappeningCode {
     Retrying,
     Unknown,
     SendNow,
+    /// On to another version; the detail is "1 to 2".
+    Migrated,
     Finished,
 }
 

@@ -83,15 +83,14 @@ impl Enrollment {
             at: self.entered.at,
             code: "entered",
             step: None,
-            detail: format!("enrolled on version {} ({})", self.version, source_name(self)),
+            detail: format!("enrolled on version {} ({})", self.first_version(), source_name(self)),
         }];
         // A step is planned when the one before it is decided.
         let mut decided = self.entered.at;
-        for (index, step) in sequence.steps.iter().enumerate() {
-            if let Some(record) = self.records.iter().find(|r| r.key == step.key) {
-                record.tell(index as u32, decided, &mut all);
-                decided = record.sent_at.or(record.decided_at).unwrap_or(decided);
-            }
+        for record in &self.records {
+            let index = sequence.steps.iter().position(|s| s.key == record.key);
+            record.tell(index.map(|i| i as u32), decided, &mut all);
+            decided = record.sent_at.or(record.decided_at).unwrap_or(decided);
         }
         for h in &self.happenings {
             let detail = h.detail.as_deref();
@@ -106,6 +105,7 @@ impl Enrollment {
                 HappeningCode::Unknown => {
                     ("unknown", "no answer from the provider: never sent twice, waiting for its report".to_owned())
                 }
+                HappeningCode::Migrated => ("migrated", format!("moved from version {}", detail.unwrap_or_default())),
                 HappeningCode::SendNow => ("send_now", "asked to go out now".to_owned()),
                 HappeningCode::Finished => ("finished", self.outcome().map_or_else(String::new, |o| ended(o, detail))),
             };
@@ -114,13 +114,22 @@ impl Enrollment {
         all.sort_by_key(|e| e.at);
         all
     }
+
+    /// The version that it began on.
+    fn first_version(&self) -> String {
+        let moves = self.happenings.iter().find(|h| h.code == HappeningCode::Migrated);
+        let from = moves.and_then(|h| h.detail.as_deref()).and_then(|d| d.split(' ').next());
+        from.map_or_else(|| self.version.to_string(), str::to_owned)
+    }
 }
 
 impl StepRecord {
-    fn tell(&self, index: u32, decided: Timestamp, all: &mut Vec<Entry>) {
+    /// `index`: `None` for a step of an earlier version that this one does not have.
+    fn tell(&self, index: Option<u32>, decided: Timestamp, all: &mut Vec<Entry>) {
         let mut add = |at: Option<Timestamp>, code, detail: String| {
             if let Some(at) = at {
-                all.push(Entry { at, code, step: Some(index), detail });
+                let of = if index.is_none() { format!("{} of an earlier version: ", self.key) } else { String::new() };
+                all.push(Entry { at, code, step: index, detail: format!("{of}{detail}") });
             }
         };
         if let Some(planned) = self.planned_at.filter(|at| *at > decided) {

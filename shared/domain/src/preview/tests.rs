@@ -62,6 +62,7 @@ impl World {
             tenant: self.tenant,
             person: &self.person,
             sequence: &self.sequence,
+            moves_to: None,
             settings: &self.settings,
             senders: &self.senders,
         }
@@ -233,7 +234,7 @@ fn the_spread_is_that_of_the_enrollment() {
     let start = at("2026-03-02T22:00:00Z");
     let enroll = |world: &World| {
         let wish = Wish {
-            id: 1,
+            id: 1 + world.person.enrollments.len() as u64,
             sequence: world.sequence_id,
             version: 1,
             conversation: None,

@@ -68,6 +68,7 @@ fn waiting() -> Enrollment {
             caught_up: false,
             send_now: false,
             intents: Vec::new(),
+            migrate_to: None,
             records: Vec::new(),
             happenings: Vec::new(),
         },
@@ -136,6 +137,7 @@ fn full() -> Enrollment {
     e.body.conversation = Some("42".into());
     e.body.target = Some(TargetRef { kind: TargetKind::Charge, id: "ch#1".into() });
     e.body.intents = vec![Intent::Pause, Intent::SendNow];
+    e.body.migrate_to = Some(7);
     (e.body.caught_up, e.body.send_now) = (true, true);
     let record = &mut e.body.records[0];
     record.adjustments = vec![Adjustment { code: AdjustmentCode::QuietHours, from: at(0), to: at(60) }];
@@ -259,11 +261,10 @@ fn the_due_index_is_sparse() {
     assert!(indexed(&e));
     e.wake = None;
     assert!(!indexed(&e));
-    // A finished run is due only while its send is in flight.
+    // A finished run whose send is still in flight has one.
     e.state = State::Finished(Outcome::Replied);
-    e.wake = Some(at(60));
-    assert!(!indexed(&e));
     e.lease = Some(lease());
+    e.wake = Some(at(60));
     assert!(indexed(&e));
 }
 

@@ -139,6 +139,23 @@ pub async fn an_identity_moves(store: &impl Store) {
     assert_eq!(store.find_contact(w.tenant, &gains[0]).await, Ok(Some(from.id)));
 }
 
+/// As many as one transaction writes, each once however often it is named.
+pub async fn a_contact_has_so_many_identities(store: &impl Store) {
+    let mut w = World::new();
+    let contact = w.contact(Profile::default());
+    let mut gained: Vec<Identity> = (0..99).map(|n| Identity::External(format!("{n}"))).collect();
+    gained.push(gained[0].clone());
+    let lost = [gained[1].clone()];
+    assert_eq!(store.save_contact(w.tenant, &contact, &gained, &lost).await, Ok(ContactSaved::Yes));
+    assert_eq!(store.find_contact(w.tenant, &gained[1]).await, Ok(Some(contact.id)), "gained and lost is gained");
+    let mut later = contact.clone();
+    later.rev = 2;
+    let more: Vec<Identity> = (0..100).map(|n| Identity::Email(format!("{n}@example.com"))).collect();
+    let refused = store.save_contact(w.tenant, &later, &more, &[]).await;
+    assert_eq!(refused, Err(engine::PortError::Poison("a contact with too many identities".into())));
+    assert_eq!(store.contact(w.tenant, contact.id).await, Ok(Some(contact)), "nothing is written");
+}
+
 pub async fn conversations_and_targets_belong_to_a_person(store: &impl Store) {
     let mut w = World::new();
     let contact = w.contact(Profile::default());

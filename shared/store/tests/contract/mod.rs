@@ -104,6 +104,7 @@ pub fn enrollment(id: EnrollmentId) -> Enrollment {
             caught_up: false,
             send_now: false,
             intents: Vec::new(),
+            migrate_to: None,
             records: Vec::new(),
             happenings: Vec::new(),
         },

@@ -9,6 +9,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
 use clap::Parser;
+use testkit::exhaustive::{Bounds, SCENES, Scene, explore};
+use testkit::memory::StoreGuards;
 use testkit::sim::{Fault, Report, Setup, command, run, shrink};
 
 /// The real engine on a virtual clock, with everything that may go wrong going wrong.
@@ -32,7 +34,13 @@ struct Arguments {
     /// With `--seeds`: do not stop at the first that breaks, count them all.
     #[arg(long)]
     keep_going: bool,
-    /// Threads for `--seeds`; all cores when left out.
+    /// Explores the small worlds completely, with so many deviations a path.
+    #[arg(long, value_name = "DEVIATIONS", conflicts_with_all = ["seed", "seeds"])]
+    exhaustive: Option<u8>,
+    /// With `--exhaustive`: this world only.
+    #[arg(long)]
+    scene: Option<String>,
+    /// Threads for `--seeds` and `--exhaustive`; all cores when left out.
     #[arg(long)]
     threads: Option<usize>,
 }
@@ -45,10 +53,43 @@ fn range(text: &str) -> Result<(u64, u64), String> {
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
+    if let Some(deviations) = arguments.exhaustive {
+        return all(&arguments, deviations);
+    }
     match (arguments.seed, arguments.seeds) {
         (_, Some((from, to))) => many(&arguments, from, to),
         (seed, None) => one(&arguments, seed.unwrap_or(0)),
     }
+}
+
+/// Every world, every order, so many deviations a path.
+fn all(arguments: &Arguments, deviations: u8) -> ExitCode {
+    let wanted = |scene: &&Scene| arguments.scene.as_ref().is_none_or(|name| name == scene.name);
+    let threads = arguments.threads.unwrap_or_else(cores);
+    for scene in SCENES.iter().filter(wanted) {
+        let began = Instant::now();
+        let found = explore(&Bounds { scene: *scene, deviations, store_guards: StoreGuards::default(), threads });
+        println!(
+            "{}: {} states, {} moves, {} ends, {deviations} deviations, {:.1} s",
+            scene.name,
+            found.states,
+            found.moves,
+            found.ends,
+            began.elapsed().as_secs_f64()
+        );
+        let kinds: Vec<_> = found.kinds.iter().map(|(kind, n)| format!("{kind} {n}")).collect();
+        println!("  {}", kinds.join(", "));
+        if let Some((violation, story)) = found.violation {
+            println!("breaks {violation}");
+            story.iter().for_each(|line| println!("  {line}"));
+            return ExitCode::FAILURE;
+        }
+    }
+    ExitCode::SUCCESS
+}
+
+fn cores() -> usize {
+    std::thread::available_parallelism().map_or(1, usize::from)
 }
 
 fn one(arguments: &Arguments, seed: u64) -> ExitCode {
@@ -70,10 +111,9 @@ fn many(arguments: &Arguments, from: u64, to: u64) -> ExitCode {
     let next = AtomicU64::new(from);
     let sum: Mutex<(BTreeMap<Fault, u64>, u64, u64)> = Mutex::default();
     let broken: Mutex<BTreeMap<u64, Report>> = Mutex::default();
-    let cores = std::thread::available_parallelism().map_or(1, usize::from);
     let began = Instant::now();
     std::thread::scope(|scope| {
-        for _ in 0..arguments.threads.unwrap_or(cores) {
+        for _ in 0..arguments.threads.unwrap_or_else(cores) {
             scope.spawn(|| {
                 loop {
                     let seed = next.fetch_add(1, Ordering::Relaxed);

@@ -1,14 +1,21 @@
 //! Accounts, keys, contacts with their identities, conversations and targets.
 
+use std::cmp::Reverse;
+use std::collections::BTreeSet;
+
 use domain::account::{Account, ApiKey};
 use domain::contact::{Contact, Conversation, Person, Target};
 use domain::enrollment::Enrollment;
 use domain::ids::{ApiKeyId, ContactId, SenderId, TenantId};
 use domain::message::Identity;
+use engine::PortError;
 use engine::model::Page;
 use engine::ports::{ContactSaved, Inserted, PortResult, Saved};
 
-use super::tables::{Tables, page, save};
+use super::tables::{Tables, follows, page, save};
+
+/// What a transaction holds beside the contact itself.
+const MAX_IDENTITIES: usize = 99;
 
 impl Tables {
     pub fn create_account(&mut self, account: &Account) -> PortResult<Inserted<Account>> {
@@ -27,10 +34,12 @@ impl Tables {
 
     pub fn save_account(&mut self, account: &Account) -> PortResult<Saved<Account>> {
         // An account is made by `create_account` only.
-        if !self.accounts.contains_key(&account.id) {
-            return Ok(Saved::No(None));
+        let Some(old) = self.accounts.get_mut(&account.id) else { return Ok(Saved::No(None)) };
+        if old != account && old.rev != account.rev.saturating_sub(1) {
+            return Ok(Saved::No(Some(old.clone())));
         }
-        Ok(save(&mut self.accounts, account.id, account, account.rev, |a| a.rev))
+        old.clone_from(account);
+        Ok(Saved::Yes)
     }
 
     pub fn put_key(&mut self, key: &ApiKey, secret_hash: &str) -> PortResult<()> {
@@ -87,29 +96,35 @@ impl Tables {
         if old == Some(contact) {
             return Ok(ContactSaved::Yes);
         }
-        if old.map_or(1, |o| o.rev + 1) != contact.rev.max(1) {
+        // One identity is one item, and a transaction may name an item once only.
+        let gained: BTreeSet<&Identity> = gained.iter().collect();
+        let lost: BTreeSet<&Identity> = lost.iter().filter(|i| !gained.contains(i)).collect();
+        if gained.len() + lost.len() > MAX_IDENTITIES {
+            return Err(PortError::Poison("a contact with too many identities".into()));
+        }
+        if !follows(old.map(|o| o.rev), contact.rev) {
             return Ok(ContactSaved::Stale);
         }
         let owner = |i: &Identity| self.identities.get(&(tenant, i.clone())).copied().filter(|c| *c != contact.id);
-        let taken: Vec<_> = gained.iter().filter_map(|i| Some((i.clone(), owner(i)?))).collect();
+        let taken: Vec<_> = gained.iter().filter_map(|i| Some(((*i).clone(), owner(i)?))).collect();
         if !taken.is_empty() {
             return Ok(ContactSaved::Taken(taken));
         }
-        for identity in lost.iter().filter(|i| !gained.contains(i)) {
-            if self.identities.get(&(tenant, identity.clone())) == Some(&contact.id) {
-                self.identities.remove(&(tenant, identity.clone()));
+        for identity in lost {
+            let key = (tenant, identity.clone());
+            if self.identities.get(&key) == Some(&contact.id) {
+                self.identities.remove(&key);
             }
         }
-        self.identities.extend(gained.iter().map(|i| ((tenant, i.clone()), contact.id)));
+        self.identities.extend(gained.into_iter().map(|i| ((tenant, i.clone()), contact.id)));
         self.contacts.insert((tenant, contact.id), contact.clone());
         Ok(ContactSaved::Yes)
     }
 
     pub fn contacts(&mut self, tenant: TenantId, cursor: Option<&str>, limit: u32) -> PortResult<Page<Contact>> {
-        let mut all: Vec<&Contact> =
-            self.contacts.iter().filter(|((t, _), _)| *t == tenant).map(|(_, contact)| contact).collect();
-        all.sort_by_key(|c| (std::cmp::Reverse(c.created_at), c.id));
-        page(all.into_iter().cloned(), cursor, limit)
+        let all = self.contacts.iter().filter(|((t, _), _)| *t == tenant);
+        let newest_first = all.map(|(_, c)| ((Reverse(c.created_at), c.id), c)).collect();
+        page(format!("contacts/{tenant}"), &newest_first, cursor, limit)
     }
 
     pub fn save_conversation(

@@ -1,12 +1,20 @@
 //! Enrollments and the due index.
 
+use std::cmp::Reverse;
+
 use domain::enrollment::{Enrollment, Lease, State};
-use domain::ids::{EnrollmentId, TenantId};
+use domain::ids::{ContactId, EnrollmentId, SequenceId, TenantId};
 use domain::time::Timestamp;
 use engine::model::Page;
 use engine::ports::{Claim, DueEntry, EnrollmentFilter, Inserted, PortResult, Saved};
 
 use super::tables::{EnrollmentWrite, Tables, Verb, due_shard, page};
+
+/// Whether what stands there is our own write of `ours`, whose answer was lost. The sweep moves
+/// `wake` and `swept` without a revision, so those may differ.
+fn is_ours(ours: &Enrollment, stored: &Enrollment) -> bool {
+    *stored == Enrollment { wake: stored.wake, swept: stored.swept, ..ours.clone() }
+}
 
 impl Tables {
     fn write(&mut self, verb: Verb, tenant: TenantId, after: Enrollment) {
@@ -24,7 +32,7 @@ impl Tables {
 
     pub fn insert_enrollment(&mut self, tenant: TenantId, e: &Enrollment) -> PortResult<Inserted<Enrollment>> {
         match self.enrollments.get(&(tenant, e.id)) {
-            Some(old) if old == e => Ok(Inserted::Yes),
+            Some(old) if is_ours(e, old) => Ok(Inserted::Yes),
             Some(old) if !self.guards.insert_overwrites => Ok(Inserted::Exists(old.clone())),
             _ => {
                 self.write(Verb::Insert, tenant, e.clone());
@@ -65,10 +73,10 @@ impl Tables {
 
     pub fn commit(&mut self, tenant: TenantId, e: &Enrollment) -> PortResult<Saved<Enrollment>> {
         let Some(old) = self.enrollments.get(&(tenant, e.id)) else { return Ok(Saved::No(None)) };
-        if old == e && !self.guards.commit_forgets_its_write {
+        if is_ours(e, old) && !self.guards.commit_forgets_its_write {
             return Ok(Saved::Yes);
         }
-        if old.rev + 1 != e.rev && !self.guards.commit_ignores_rev {
+        if old.rev != e.rev.saturating_sub(1) && !self.guards.commit_ignores_rev {
             return Ok(Saved::No(Some(old.clone())));
         }
         self.write(Verb::Commit, tenant, e.clone());
@@ -92,8 +100,18 @@ impl Tables {
     }
 
     pub fn due(&mut self, shard: u8, until: Timestamp, limit: u32) -> PortResult<Vec<DueEntry>> {
-        let of_shard = self.due.iter().filter(|(s, entry)| *s == shard && entry.wake <= until);
-        Ok(of_shard.take(limit as usize).map(|(_, entry)| *entry).collect())
+        let start = DueEntry {
+            wake: Timestamp(i64::MIN),
+            tenant: TenantId::from_bytes([0; 9]),
+            enrollment: EnrollmentId {
+                contact: ContactId::from_bytes([0; 12]),
+                sequence: SequenceId::from_bytes([0; 8]),
+                scope: [0; 8],
+                run: 0,
+            },
+        };
+        let of_shard = self.due.range((shard, start)..).take_while(|(s, entry)| *s == shard && entry.wake <= until);
+        Ok(of_shard.take(limit.max(1) as usize).map(|(_, entry)| *entry).collect())
     }
 
     pub fn enrollments(
@@ -107,11 +125,14 @@ impl Tables {
             filter.sequence.is_none_or(|s| e.id.sequence == s)
                 && filter.contact.is_none_or(|c| e.id.contact == c)
                 && filter.coarse.is_none_or(|c| e.state.coarse() == c)
+                // Without either, the lists of those sequences that there are.
+                && (filter.sequence.is_some()
+                    || filter.contact.is_some()
+                    || self.sequences.contains_key(&(tenant, e.id.sequence)))
         };
-        let mut all: Vec<&Enrollment> =
-            self.enrollments.iter().filter(|((t, _), _)| *t == tenant).map(|(_, e)| e).filter(passes).collect();
-        all.sort_by_key(|e| (std::cmp::Reverse(e.entered.at), e.id));
-        page(all.into_iter().cloned(), cursor, limit)
+        let all = self.enrollments.iter().filter(|((t, _), _)| *t == tenant).map(|(_, e)| e).filter(passes);
+        let newest_first = all.map(|e| ((Reverse(e.entered.at), e.id), e)).collect();
+        page(format!("enrollments/{tenant}/{filter:?}"), &newest_first, cursor, limit)
     }
 
     /// Every enrollment, for whoever checks them all.

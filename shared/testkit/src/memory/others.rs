@@ -1,12 +1,15 @@
 //! Sequences, senders, attributes, messages, suppressions.
 
+use std::cmp::Reverse;
+
 use domain::ids::{ContactId, SenderId, SequenceId, TenantId};
 use domain::message::Channel;
 use domain::sender::Sender;
+use engine::PortError;
 use engine::model::{Attribute, Page, StoredMessage, StoredSequence, Suppression, Version, suppression_id};
 use engine::ports::{PortResult, Saved};
 
-use super::tables::{Tables, page, save};
+use super::tables::{Tables, follows, page, save};
 
 impl Tables {
     pub fn save_sequence(&mut self, tenant: TenantId, new: &StoredSequence) -> PortResult<Saved<StoredSequence>> {
@@ -19,12 +22,18 @@ impl Tables {
         sequence: &StoredSequence,
         version: &Version,
     ) -> PortResult<Saved<StoredSequence>> {
-        let saved = save(&mut self.sequences, (tenant, sequence.id), sequence, sequence.revision, |s| s.revision);
-        if saved == Saved::Yes {
-            let key = (tenant, version.sequence_id, version.number);
-            self.versions.entry(key).or_insert_with(|| version.clone());
+        let key = (tenant, version.sequence_id, version.number);
+        let old = self.sequences.get(&(tenant, sequence.id));
+        // One transaction: the same sequence there means that its version is there too, and a version
+        // that is there already keeps the sequence from being written.
+        if old != Some(sequence)
+            && (self.versions.contains_key(&key) || !follows(old.map(|s| s.revision), sequence.revision))
+        {
+            return Ok(Saved::No(old.cloned()));
         }
-        Ok(saved)
+        self.sequences.insert((tenant, sequence.id), sequence.clone());
+        self.versions.entry(key).or_insert_with(|| version.clone());
+        Ok(Saved::Yes)
     }
 
     pub fn sequence(&mut self, tenant: TenantId, id: SequenceId) -> PortResult<Option<StoredSequence>> {
@@ -47,7 +56,10 @@ impl Tables {
         Ok(self.versions.iter().filter(|((t, s, _), _)| *t == tenant && *s == id).map(|(_, v)| v.clone()).collect())
     }
 
-    pub fn save_sender(&mut self, _tenant: TenantId, sender: &Sender) -> PortResult<Saved<Sender>> {
+    pub fn save_sender(&mut self, tenant: TenantId, sender: &Sender) -> PortResult<Saved<Sender>> {
+        if sender.id.tenant() != tenant {
+            return Err(PortError::Poison("a sender of another account".into()));
+        }
         Ok(save(&mut self.senders, sender.id, sender, sender.rev, |s| s.rev))
     }
 
@@ -85,8 +97,9 @@ impl Tables {
         cursor: Option<&str>,
         limit: u32,
     ) -> PortResult<Page<StoredMessage>> {
-        let of_contact = self.messages.iter().rev().filter(|((t, c, _, _), _)| *t == tenant && *c == contact);
-        page(of_contact.map(|(_, m)| m.clone()), cursor, limit)
+        let of_contact = self.messages.iter().filter(|((t, c, _, _), _)| *t == tenant && *c == contact);
+        let newest_first = of_contact.map(|(_, m)| (Reverse((m.at, m.id)), m)).collect();
+        page(format!("messages/{tenant}/{contact}"), &newest_first, cursor, limit)
     }
 
     pub fn put_suppression(&mut self, tenant: TenantId, new: &Suppression) -> PortResult<()> {

@@ -5,8 +5,10 @@ use std::sync::{Arc, Mutex};
 
 use domain::enrollment::PlannedSend;
 use domain::time::Timestamp;
+use engine::PortError;
 use engine::ports::{PortResult, Queues, Timers};
-use engine::queue::{EnrollWork, InboundWork, StepDue};
+use engine::queue::{EnrollWork, InboundWork, MAX_BYTES, StepDue, encode};
+use serde::Serialize;
 
 use super::store::lock;
 
@@ -17,6 +19,8 @@ pub(crate) const MAX_DELAY_SECONDS: i64 = 15 * 60;
 #[derive(Debug, Clone, PartialEq)]
 pub struct QueuedTimer {
     pub at: Timestamp,
+    /// A named schedule, else a delayed message.
+    pub scheduled: bool,
     pub due: StepDue,
 }
 
@@ -43,11 +47,11 @@ impl MemoryTimers {
         fired
     }
 
-    /// When the next one fires.
-    pub fn next(&self) -> Option<Timestamp> {
-        let messages = lock(&self.messages).iter().map(|t| t.at).min();
-        let schedules = lock(&self.schedules).values().map(|t| t.at).min();
-        messages.into_iter().chain(schedules).min()
+    /// All that are to fire, in no order.
+    pub fn waiting(&self) -> Vec<QueuedTimer> {
+        let mut all = lock(&self.messages).clone();
+        all.extend(lock(&self.schedules).values().cloned());
+        all
     }
 }
 
@@ -57,13 +61,17 @@ impl Timers for MemoryTimers {
             return self.arm_again(due, at, now).await;
         }
         // A schedule of that name is this very timer.
-        lock(&self.schedules).entry(due.name()).or_insert_with(|| QueuedTimer { at, due: due.clone() });
+        lock(&self.schedules).entry(due.name()).or_insert_with(|| QueuedTimer {
+            at,
+            scheduled: true,
+            due: due.clone(),
+        });
         Ok(())
     }
 
     async fn arm_again(&self, due: &StepDue, at: Timestamp, now: Timestamp) -> PortResult<()> {
         let at = at.max(now).min(now.plus_seconds(MAX_DELAY_SECONDS));
-        lock(&self.messages).push(QueuedTimer { at, due: due.clone() });
+        lock(&self.messages).push(QueuedTimer { at, scheduled: false, due: due.clone() });
         Ok(())
     }
 }
@@ -76,19 +84,26 @@ pub struct MemoryQueues {
     pub inbounds: Arc<Mutex<Vec<InboundWork>>>,
 }
 
+/// # Errors
+/// `Poison` for what no message holds.
+fn put<T: Clone + Serialize>(queue: &Mutex<Vec<T>>, body: &T) -> PortResult<()> {
+    if encode(body).len() > MAX_BYTES {
+        return Err(PortError::Poison("a message of more than 1 MiB".into()));
+    }
+    lock(queue).push(body.clone());
+    Ok(())
+}
+
 impl Queues for MemoryQueues {
     async fn send(&self, planned: &PlannedSend) -> PortResult<()> {
-        lock(&self.sends).push(planned.clone());
-        Ok(())
+        put(&self.sends, planned)
     }
 
     async fn enroll(&self, work: &EnrollWork) -> PortResult<()> {
-        lock(&self.enrolls).push(work.clone());
-        Ok(())
+        put(&self.enrolls, work)
     }
 
     async fn inbound(&self, work: &InboundWork) -> PortResult<()> {
-        lock(&self.inbounds).push(work.clone());
-        Ok(())
+        put(&self.inbounds, work)
     }
 }

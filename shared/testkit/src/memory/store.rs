@@ -25,21 +25,34 @@ pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// The store port in memory. Clones share their tables.
+/// The store port in memory. Clones share their tables. Every call lets other tasks run first, as
+/// one over a network would.
 #[derive(Debug, Clone, Default)]
-pub struct MemoryStore(Arc<Mutex<Tables>>);
+pub struct MemoryStore {
+    tables: Arc<Mutex<Tables>>,
+    calls: Arc<Mutex<BTreeMap<&'static str, u32>>>,
+}
 
 impl MemoryStore {
     /// The tables themselves, to look at or to prepare.
     pub fn tables(&self) -> MutexGuard<'_, Tables> {
-        lock(&self.0)
+        lock(&self.tables)
+    }
+
+    /// How often each verb has been called since this was last asked.
+    pub fn calls(&self) -> BTreeMap<&'static str, u32> {
+        std::mem::take(&mut lock(&self.calls))
     }
 }
 
 macro_rules! over_tables {
     ($($verb:ident($($arg:ident: $type:ty),*) -> $out:ty;)*) => {
         impl Store for MemoryStore {
-            $(async fn $verb(&self, $($arg: $type),*) -> PortResult<$out> { self.tables().$verb($($arg),*) })*
+            $(async fn $verb(&self, $($arg: $type),*) -> PortResult<$out> {
+                tokio::task::yield_now().await;
+                *lock(&self.calls).entry(stringify!($verb)).or_default() += 1;
+                self.tables().$verb($($arg),*)
+            })*
         }
     };
 }

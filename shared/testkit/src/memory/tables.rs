@@ -1,4 +1,5 @@
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Bound;
 
 use domain::account::{Account, ApiKey};
 use domain::contact::{Contact, Conversation, Target};
@@ -8,8 +9,11 @@ use domain::message::Identity;
 use domain::sender::Sender;
 use domain::sequence::TargetKind;
 use domain::time::Timestamp;
+use engine::PortError;
 use engine::model::{Attribute, Job, JobPart, Page, StoredMessage, StoredSequence, Suppression, Version};
 use engine::ports::{DUE_SHARDS, DueEntry, PortResult, Saved};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
 use sha2::{Digest as _, Sha256};
 
 use super::once::Idempotent;
@@ -33,7 +37,9 @@ pub struct Tables {
     pub(super) messages: BTreeMap<(TenantId, ContactId, Timestamp, MessageId), StoredMessage>,
     pub(super) suppressions: BTreeMap<(TenantId, String), Suppression>,
     pub(super) jobs: BTreeMap<(TenantId, JobId), Job>,
+    /// Rows only: how far they are done is in `progress`.
     pub(super) parts: BTreeMap<(TenantId, JobId, u32), JobPart>,
+    pub(super) progress: BTreeMap<(TenantId, JobId, u32), u32>,
     pub(super) idempotent: BTreeMap<String, Idempotent>,
     /// What the conditions of writes leave out: only the test of the guards sets any.
     pub guards: StoreGuards,
@@ -77,6 +83,14 @@ pub fn due_shard(contact: ContactId) -> u8 {
     hash[0] % DUE_SHARDS
 }
 
+/// Whether revision `rev` may be written where `old` stands: the revision before, or nothing at 1.
+pub(super) fn follows(old: Option<u64>, rev: u64) -> bool {
+    match old {
+        Some(old) => rev > 1 && old == rev - 1,
+        None => rev <= 1,
+    }
+}
+
 /// Writes `new` (of revision `rev`) under `key`: over the revision before, or over nothing at 1.
 /// Finding the same content there is success: it is our own write, whose answer was lost.
 pub(super) fn save<K: Ord, T: Clone + PartialEq>(
@@ -86,30 +100,38 @@ pub(super) fn save<K: Ord, T: Clone + PartialEq>(
     rev: u64,
     rev_of: impl Fn(&T) -> u64,
 ) -> Saved<T> {
-    match map.get(&key) {
-        Some(old) if old == new => Saved::Yes,
-        Some(old) if rev > 1 && rev_of(old) == rev - 1 => {
-            map.insert(key, new.clone());
-            Saved::Yes
-        }
-        Some(old) => Saved::No(Some(old.clone())),
-        None if rev <= 1 => {
-            map.insert(key, new.clone());
-            Saved::Yes
-        }
-        None => Saved::No(None),
+    let old = map.get(&key);
+    if old == Some(new) {
+        return Saved::Yes;
     }
+    if !follows(old.map(rev_of), rev) {
+        return Saved::No(old.cloned());
+    }
+    map.insert(key, new.clone());
+    Saved::Yes
 }
 
-/// A page over sorted items: the cursor is how many have been shown.
-pub(super) fn page<T>(all: impl Iterator<Item = T>, cursor: Option<&str>, limit: u32) -> PortResult<Page<T>> {
-    let from = cursor.map_or(Ok(0), str::parse::<usize>);
-    let from = from.map_err(|_| engine::PortError::Poison("not a cursor of ours".into()))?;
+/// A page over a list sorted by unique keys. The cursor names the list and the last key shown, so
+/// that it is good for no other list, and what is written meanwhile repeats nothing.
+pub(super) fn page<K: Ord + Serialize + DeserializeOwned, T: Clone>(
+    list: String,
+    all: &BTreeMap<K, &T>,
+    cursor: Option<&str>,
+    limit: u32,
+) -> PortResult<Page<T>> {
+    let refused = || PortError::Poison("cursor".into());
+    let from = match cursor.map(serde_json::from_str::<(String, K)>) {
+        None => Bound::Unbounded,
+        Some(Ok((of, key))) if of == list => Bound::Excluded(key),
+        Some(_) => return Err(refused()),
+    };
     let limit = limit.max(1) as usize;
-    let mut data: Vec<T> = all.skip(from).take(limit + 1).collect();
-    let more = data.len() > limit;
-    data.truncate(limit);
-    Ok(Page { data, next_cursor: more.then(|| (from + limit).to_string()) })
+    let mut found: Vec<(&K, &&T)> = all.range((from, Bound::Unbounded)).take(limit + 1).collect();
+    let more = found.len() > limit;
+    found.truncate(limit);
+    let last = found.last().filter(|_| more).map(|(key, _)| serde_json::to_string(&(&list, key)));
+    let next_cursor = last.transpose().map_err(|_| refused())?;
+    Ok(Page { data: found.into_iter().map(|(_, item)| (*item).clone()).collect(), next_cursor })
 }
 
 /// Calls a macro with the signature of every verb of the store, so that each wrapper is written once.

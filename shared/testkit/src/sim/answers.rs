@@ -1,6 +1,7 @@
 //! Ends of handlers: what is told to queues, providers, clients, and to the model.
 
 use domain::message::{DeliveryStatus, InboundEvent};
+use engine::control::Action;
 
 use super::faults::Fault;
 use super::handlers::{Handler, Pending, Work};
@@ -68,15 +69,19 @@ impl Runner {
         }
     }
 
-    fn unpausing_over(&mut self, pending: &Pending) {
+    /// A request is over, one way or the other.
+    fn asked(&mut self, pending: &Pending) {
         let mut state = self.hub.state();
+        if let Ask::Control(id, Action::Migrate { .. }) = pending.ask {
+            state.model.moving_over(id);
+        }
         let State { tables, model, .. } = &mut *state;
         let ids: Vec<_> = tables.all_enrollments().map(|(_, e)| e.id).collect();
         ids.into_iter().filter(|id| pending.ask.may_unpause(*id)).for_each(|id| model.unpausing_over(id));
     }
 
     pub(super) fn ask_again(&mut self, pending: Pending) {
-        self.unpausing_over(&pending);
+        self.asked(&pending);
         // What is half done of these is the caller's to finish: nothing was acknowledged.
         let insists = matches!(pending.ask, Ask::Enable(_) | Ask::RestoreSender | Ask::MoveDate { .. });
         let gives_up = !insists && self.hub.hit(Fault::ClientGivesUp);
@@ -87,15 +92,16 @@ impl Runner {
     }
 
     fn answered(&mut self, pending: &Pending, answer: &Answer) {
-        self.unpausing_over(pending);
+        self.asked(pending);
         let mut state = self.hub.state();
         let model = &mut state.model;
         if let Answer::No(_) = answer {
             return;
         }
         match &pending.ask {
-            Ask::Control(id, engine::control::Action::Pause) => model.paused(*id, pending.pause),
-            Ask::Control(id, engine::control::Action::Exit { .. }) => model.ended(*id),
+            Ask::Control(id, Action::Pause) => model.paused(*id, pending.since),
+            Ask::Control(id, Action::Migrate { version }) => model.moved(*id, *version, pending.since),
+            Ask::Control(id, Action::Exit { .. }) => model.ended(*id),
             _ => {}
         }
         if let Answer::Run(e) = answer

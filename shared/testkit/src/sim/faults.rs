@@ -83,6 +83,7 @@ kinds! {
     EnablesAccount = 60,
     RestoresSender = 60,
     Publishes = 20,
+    Migrates = 100,
     /// A handler gets its turn much more seldom than others.
     SlowHandler = 150,
     ProcessRestarts = 10,

@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll, Wake, Waker};
 
 use domain::message::{DeliveryStatus, InboundEvent};
+use engine::control::Action;
 use engine::queue::decode;
 
 use super::faults::Fault;
@@ -35,8 +36,8 @@ pub(super) struct Pending {
     pub at: i64,
     /// Its idempotency key's.
     pub seed: u64,
-    /// For a pause: what the model wants back.
-    pub pause: Option<u64>,
+    /// For a pause or a move: what the model wants back.
+    pub since: Option<u64>,
 }
 
 pub(super) type Running = Pin<Box<dyn Future<Output = Result<Answer, String>> + Send>>;
@@ -117,10 +118,11 @@ impl Runner {
 
     fn begin_ask(&mut self, pending: &mut Pending) {
         let mut state = self.hub.state();
-        pending.pause = None;
-        if let Ask::Control(id, engine::control::Action::Pause) = &pending.ask {
-            pending.pause = state.model.pausing(*id);
-        }
+        pending.since = match &pending.ask {
+            Ask::Control(id, Action::Pause) => state.model.pausing(*id),
+            Ask::Control(id, Action::Migrate { version }) => state.model.moving(*id, *version),
+            _ => None,
+        };
         let State { tables, model, .. } = &mut *state;
         let ids: Vec<_> = tables.all_enrollments().map(|(_, e)| e.id).collect();
         ids.into_iter().filter(|id| pending.ask.may_unpause(*id)).for_each(|id| model.unpausing(id));

@@ -15,7 +15,7 @@ use super::provider::Webhook;
 use super::runner::Runner;
 use super::scenario::{Scenario, phone, target};
 
-const KINDS: [Fault; 17] = [
+const KINDS: [Fault; 18] = [
     Fault::PersonReplies,
     Fault::PersonStops,
     Fault::PersonOptsOut,
@@ -33,6 +33,7 @@ const KINDS: [Fault; 17] = [
     Fault::EnablesAccount,
     Fault::RestoresSender,
     Fault::Publishes,
+    Fault::Migrates,
 ];
 /// Kinds that get their chance at a time.
 const CHANCES: usize = 4;
@@ -66,7 +67,7 @@ impl Runner {
     fn later(&mut self, ask: Ask, after: i64) {
         let at = self.hub.state().now + after;
         self.made += 1;
-        self.asks.push(Pending { ask, tries: 0, at, seed: self.made, pause: None });
+        self.asks.push(Pending { ask, tries: 0, at, seed: self.made, since: None });
     }
 
     /// Some people may do something now.
@@ -142,6 +143,14 @@ impl Runner {
             Fault::DisablesAccount => self.later(Ask::Enable(false), 0),
             Fault::EnablesAccount => self.later(Ask::Enable(true), 0),
             Fault::RestoresSender => self.later(Ask::RestoreSender, 0),
+            Fault::Migrates => {
+                let Some(id) = self.some_run() else { return };
+                let tenant = self.scenario.tenant;
+                let stored = self.hub.state().tables.sequence(tenant, id.sequence);
+                let published = stored.ok().flatten().map_or(1, |s| s.published);
+                let version = 1 + self.rng.below(published as usize) as u32;
+                self.later(Ask::Control(id, Action::Migrate { version }), 0);
+            }
             Fault::Publishes => {
                 let scenario = self.scenario.clone();
                 let sequence = self.rng.pick(&scenario.sequences).id;
@@ -197,8 +206,14 @@ impl Runner {
         state.provider.tell(Webhook { at, sender, event, call: None, working: None });
     }
 
-    /// Something is done to a run, most often to one that goes on.
     fn control(&mut self, action: Action) {
+        if let Some(id) = self.some_run() {
+            self.later(Ask::Control(id, action), 0);
+        }
+    }
+
+    /// A run, most often one that goes on.
+    fn some_run(&mut self) -> Option<EnrollmentId> {
         let (all, open): (Vec<EnrollmentId>, Vec<EnrollmentId>) = {
             let state = self.hub.state();
             let all = state.tables.all_enrollments().map(|(_, e)| e.id).collect();
@@ -206,9 +221,6 @@ impl Runner {
             (all, open.collect())
         };
         let from = if open.is_empty() { &all } else { &open };
-        if !from.is_empty() {
-            let id = *self.rng.pick(from);
-            self.later(Ask::Control(id, action), 0);
-        }
+        (!from.is_empty()).then(|| *self.rng.pick(from))
     }
 }

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::Arc;
 
-use domain::enrollment::{AttemptResult, Enrollment, ParkReason, State as Run};
+use domain::enrollment::{AttemptResult, Enrollment, Outcome, ParkReason, State as Run, StepStatus};
 use domain::ids::{AttemptRef, ContactId, EnrollmentId};
 use domain::message::DeliveryStatus;
 
@@ -74,6 +74,13 @@ struct Orders {
     unpausing: u32,
     /// How many such requests have ever begun.
     unpauses: u64,
+    /// Versions that it was asked to move to.
+    asked: BTreeSet<u32>,
+    /// A move to it was acknowledged, and no other has been asked for since.
+    bound: Option<u32>,
+    /// Moves under way, and how many have ever begun.
+    moving: u32,
+    moves: u64,
 }
 
 #[derive(Debug, Clone)]
@@ -81,6 +88,7 @@ struct ClaimSeen {
     handler: HandlerId,
     at: i64,
     event: u64,
+    version: u32,
 }
 
 pub(super) struct Model {
@@ -158,6 +166,28 @@ impl Model {
         orders.paused |= since == Some(orders.unpauses);
     }
 
+    /// A move begins: what it must find again at its end to bind. `None`: another is under way.
+    pub(super) fn moving(&mut self, id: EnrollmentId, version: u32) -> Option<u64> {
+        let orders = self.orders.entry(id).or_default();
+        orders.asked.insert(version);
+        orders.bound = None;
+        orders.moving += 1;
+        orders.moves += 1;
+        (orders.moving == 1).then_some(orders.moves)
+    }
+
+    pub(super) fn moving_over(&mut self, id: EnrollmentId) {
+        let orders = self.orders.entry(id).or_default();
+        orders.moving = orders.moving.saturating_sub(1);
+    }
+
+    pub(super) fn moved(&mut self, id: EnrollmentId, version: u32, since: Option<u64>) {
+        let orders = self.orders.entry(id).or_default();
+        if since == Some(orders.moves) {
+            orders.bound = Some(version);
+        }
+    }
+
     /// A handler died: what it had begun may be left as it is.
     pub(super) fn died(&mut self, handler: HandlerId) {
         self.excused.insert(handler);
@@ -191,17 +221,20 @@ impl Model {
         if let Some(before) = before {
             self.changed(before, after, *verb);
         }
-        if *verb == Verb::Insert && after.trigger.is_some() {
+        if *verb == Verb::Insert {
             let first = id.with_run(0);
-            let same = |e: &Enrollment| e.id != id && e.id.with_run(0) == first && e.trigger == after.trigger;
-            if tables.all_enrollments().any(|(_, e)| same(e)) {
-                self.broken("once", format!("{id} was begun by an event that had begun another run"));
+            let triggered = |e: &Enrollment| after.trigger.is_some() && e.trigger == after.trigger;
+            let same = |e: &Enrollment| triggered(e) || e.entered.id == after.entered.id;
+            let mut others = tables.all_enrollments().filter(|(_, e)| e.id != id && e.id.with_run(0) == first);
+            if others.any(|(_, e)| same(e)) {
+                self.broken("once", format!("{id} was begun by what had begun another run"));
             }
         }
         if *verb == Verb::Claim
             && let Some(lease) = &after.lease
         {
-            self.claims.insert((id, lease.generation), ClaimSeen { handler, at: when.1, event: when.0 });
+            let seen = ClaimSeen { handler, at: when.1, event: when.0, version: after.version };
+            self.claims.insert((id, lease.generation), seen);
             self.claimed(after);
         }
     }
@@ -214,8 +247,13 @@ impl Model {
         if before.state.is_finished() && before.state != after.state {
             self.broken("2", format!("{id} had finished and is {:?} again", after.state));
         }
-        if before.version != after.version {
-            self.broken("5", format!("{id} changed its version"));
+        let orders = self.orders.entry(id).or_default();
+        let (asked, bound) = (orders.asked.contains(&after.version), orders.bound);
+        if before.version != after.version && !asked {
+            self.broken("5", format!("{id} went to version {} unasked", after.version));
+        }
+        if before.state != after.state && after.state == Run::Finished(Outcome::Completed) {
+            self.completed(after, bound);
         }
         for old in &before.records {
             let Some(new) = after.records.iter().find(|r| r.key == old.key) else {
@@ -223,7 +261,7 @@ impl Model {
             };
             let failed = new.attempts.iter().any(|a| matches!(a.result, AttemptResult::Failed(_)));
             let back = new.status < old.status && old.possibly_sent();
-            let delivered = old.status > domain::enrollment::StepStatus::Sent;
+            let delivered = old.status > StepStatus::Sent;
             if back && (delivered || !failed) {
                 self.broken("6", format!("{id}: {} went back from {:?} to {:?}", old.key, old.status, new.status));
             }
@@ -242,16 +280,32 @@ impl Model {
         }
     }
 
+    /// Every step is done with, on the version that was asked for last.
+    fn completed(&mut self, e: &Enrollment, bound: Option<u32>) {
+        if bound.is_some_and(|version| version != e.version) {
+            let text = format!("{} completed on version {}, moved to {bound:?}", e.id, e.version);
+            return self.broken("5", text);
+        }
+        let last = self.scenario.sequence(e.id.sequence).and_then(|s| s.of(e.version).steps.last());
+        let Some(record) = last.map(|last| e.records.iter().find(|r| r.key == last.key)) else { return };
+        if record.is_none_or(|r| r.status <= StepStatus::Scheduled) {
+            self.broken("5", format!("{} completed before the last step of version {}", e.id, e.version));
+        }
+    }
+
     /// A claim was written: nothing acknowledged before may stand against it.
     fn claimed(&mut self, e: &Enrollment) {
         let id = e.id;
         let orders = self.orders.entry(id).or_default();
-        let (paused, ended) = (orders.paused, orders.ended);
+        let (paused, ended, bound) = (orders.paused, orders.ended, orders.bound);
         if ended {
             return self.broken("2", format!("{id} was claimed after its end was acknowledged"));
         }
         if paused {
             return self.broken("2", format!("{id} was claimed after its pause was acknowledged"));
+        }
+        if bound.is_some_and(|version| version != e.version) {
+            return self.broken("5", format!("{id} was claimed on version {}, moved to {bound:?}", e.version));
         }
         let Some(contact) = self.contacts.get(&id.contact) else { return };
         if contact.suppressed {
@@ -261,7 +315,7 @@ impl Model {
         let skew = self.scenario.max_skew;
         let against = contact.told.iter().find(|told| {
             let ends = match told.kind {
-                ToldKind::Reply => spec.on_reply,
+                ToldKind::Reply => spec.of(e.version).on_reply,
                 ToldKind::Goal => spec.goal && !(told.about_target && !spec.dated && e.target.is_some()),
                 ToldKind::Unsubscribed => true,
             };
@@ -277,7 +331,7 @@ impl Model {
     // What the provider is asked.
 
     /// A call starts. `earlier`: every call before it.
-    pub(super) fn call_starts(&mut self, call: &ProviderCall, earlier: &[ProviderCall], now: i64, tables: &Tables) {
+    pub(super) fn call_starts(&mut self, call: &ProviderCall, earlier: &[ProviderCall], now: i64) {
         let AttemptRef { enrollment: id, generation } = call.attempt;
         let Some(claim) = self.claims.get(&(id, generation)).cloned() else {
             return self.broken("1", format!("{id}: {} is sent without a claim", call.key));
@@ -293,9 +347,20 @@ impl Model {
             return self.broken("3", format!("{id}: {} is sent when its lease has long expired", call.key));
         }
         let Some(spec) = self.scenario.sequence(id.sequence) else { return };
-        let Some(step) = spec.steps.iter().find(|s| s.key == call.key) else {
-            return self.broken("5", format!("{id}: there is no step {}", call.key));
+        if call.version != claim.version {
+            let text = format!("{id}: {} is sent in version {}, not {}", call.key, call.version, claim.version);
+            return self.broken("5", text);
+        }
+        let steps = &spec.of(call.version).steps;
+        let index = |key: &str| steps.iter().position(|s| s.key == key);
+        let Some(at) = index(&call.key) else {
+            return self.broken("5", format!("{id}: there is no step {} in version {}", call.key, call.version));
         };
+        let step = &steps[at];
+        let mut of_run = earlier.iter().filter(|c| c.attempt.enrollment == id && !c.is_void(claim.event));
+        if let Some(later) = of_run.find(|c| index(&c.key) > Some(at)) {
+            return self.broken("5", format!("{id}: {} is sent behind {}", call.key, later.key));
+        }
         // Time is looked at when the function begins; the call comes before its end.
         let life = if self.scenario.timeouts { TIMEOUT_SECONDS } else { LEASE_SECONDS };
         let skew = 2 * self.scenario.max_skew;
@@ -304,11 +369,7 @@ impl Model {
         }
         let wrote = self.contacts.get(&id.contact).map(|c| c.wrote.as_slice()).unwrap_or_default();
         if call.text && !wrote.iter().any(|at| *at <= now && now - at < REPLY_WINDOW) {
-            return self.broken("3", format!("{id}: free text {} outside the 24 hours", call.key));
-        }
-        let version = tables.all_enrollments().find(|(_, e)| e.id == id).map(|(_, e)| e.version);
-        if version != Some(call.version) {
-            self.broken("5", format!("{id}: {} is sent in version {}", call.key, call.version));
+            self.broken("3", format!("{id}: free text {} outside the 24 hours", call.key));
         }
     }
 
@@ -333,7 +394,7 @@ impl Model {
                 continue;
             };
             let delivered = call.acknowledged >= Some(DeliveryStatus::Delivered);
-            if delivered && record.status <= domain::enrollment::StepStatus::Sent {
+            if delivered && record.status <= StepStatus::Sent {
                 let text = format!("{id}: {} was reported {:?}, is {:?}", call.key, call.acknowledged, record.status);
                 self.broken("6", text);
             }

@@ -84,6 +84,7 @@ pub(super) async fn ask(engine: Api, scenario: Arc<Scenario>, ask: Ask, seed: u6
     let answer = match ask {
         Ask::Enroll { sequence, contact, target, since } => {
             let request = EnrollRequest {
+                entry: u64::from_be_bytes(ids.bytes()),
                 sequence,
                 contact,
                 conversation: None,

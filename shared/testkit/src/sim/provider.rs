@@ -147,7 +147,7 @@ impl State {
             self.now,
             format_args!("      provider asked for {} of {} ({fate:?})", call.key, call.attempt),
         );
-        self.model.call_starts(&call, &self.provider.calls, self.now, &self.tables);
+        self.model.call_starts(&call, &self.provider.calls, self.now);
         let index = self.provider.calls.len();
         self.provider.calls.push(call);
         if fate.accepted() {

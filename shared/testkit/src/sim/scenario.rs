@@ -48,22 +48,36 @@ pub(super) struct StepSpec {
     json: Value,
 }
 
+/// What a version says. There are a few of each sequence, published one after the other and over again.
+#[derive(Debug, Clone)]
+pub(super) struct VersionSpec {
+    pub on_reply: bool,
+    pub steps: Vec<StepSpec>,
+}
+
 #[derive(Debug, Clone)]
 pub(super) struct SequenceSpec {
     pub id: SequenceId,
-    pub on_reply: bool,
     pub goal: bool,
     /// About an appointment, whose date steps wait for.
     pub dated: bool,
-    pub steps: Vec<StepSpec>,
+    versions: Vec<VersionSpec>,
+    /// So many are published before the first event.
+    published: u32,
     json: Value,
 }
 
 impl SequenceSpec {
+    pub(super) fn of(&self, version: u32) -> &VersionSpec {
+        &self.versions[(version.max(1) - 1) as usize % self.versions.len()]
+    }
+
     /// The published form; texts name version and step, so that the provider's stand-in knows both.
     pub(super) fn version(&self, number: u32) -> Sequence {
         let mut json = self.json.clone();
-        json["steps"] = self.steps.iter().map(|s| at_version(&s.json, number)).collect();
+        let spec = self.of(number);
+        json["exit"]["on_reply"] = json!(spec.on_reply);
+        json["steps"] = spec.steps.iter().map(|s| at_version(&s.json, number)).collect();
         serde_json::from_value(json).expect("the scenario writes sequences as the API takes them")
     }
 }
@@ -111,7 +125,9 @@ impl Scenario {
         let tenant = TenantId::new(&mut ids);
         let sender = SenderId::of(tenant, &mut ids);
         let quiet = rng.chance(400).then_some(Hours { from: 20 * 60, to: 8 * 60, weekdays: false });
-        let sequences = (0..1 + rng.below(2)).map(|i| sequence(i, SequenceId::new(&mut ids), &mut rng)).collect();
+        let mut of_versions = Rng::stream(seed, 6);
+        let sequences =
+            (0..1 + rng.below(2)).map(|i| sequence(i, SequenceId::new(&mut ids), &mut rng, &mut of_versions)).collect();
         let contacts = (0..1 + rng.below(3)).map(|_| ContactId::new(&mut ids)).collect();
         let settings = Settings {
             name: "Loja".into(),
@@ -173,17 +189,19 @@ impl Scenario {
             drop(tables.save_target(self.tenant, *id, &target));
         }
         for spec in &self.sequences {
-            let stored = StoredSequence {
-                id: spec.id,
-                revision: 1,
-                owner: "ana@example.com".into(),
-                archived: false,
-                published: 1,
-                created_at: now,
-                updated_at: now,
-                draft: spec.version(1),
-            };
-            drop(tables.publish(self.tenant, &stored, &self.published(spec, 1, now)));
+            for number in 1..=spec.published {
+                let stored = StoredSequence {
+                    id: spec.id,
+                    revision: u64::from(number),
+                    owner: "ana@example.com".into(),
+                    archived: false,
+                    published: number,
+                    created_at: now,
+                    updated_at: now,
+                    draft: spec.version(number),
+                };
+                drop(tables.publish(self.tenant, &stored, &self.published(spec, number, now)));
+            }
         }
     }
 
@@ -202,9 +220,9 @@ impl Scenario {
     }
 }
 
-fn sequence(index: usize, id: SequenceId, rng: &mut Rng) -> SequenceSpec {
+fn sequence(index: usize, id: SequenceId, rng: &mut Rng, of_versions: &mut Rng) -> SequenceSpec {
     let dated = rng.chance(350);
-    let steps = (0..2 + rng.below(3)).map(|step| self::step(index, step, dated, rng)).collect();
+    let steps = (0..2 + rng.below(3)).map(|step| self::step(format!("s{index}k{step}"), dated, rng)).collect();
     let (on_reply, goal) = (rng.chance(800), rng.chance(700));
     let goals = if goal {
         json!([{"event": "charge.paid", "where": [{"field": "data.amount", "op": "gte", "value": 50}]}])
@@ -216,14 +234,41 @@ fn sequence(index: usize, id: SequenceId, rng: &mut Rng) -> SequenceSpec {
         "name": "Retorno",
         "target": if dated { "appointment" } else { "contact" },
         "steps": [],
-        "exit": {"on_reply": on_reply, "goals": goals},
+        "exit": {"goals": goals},
         "entry": {"on_duplicate": on_duplicate, "triggers": [{"event": "cart.left"}]},
     });
-    SequenceSpec { id, on_reply, goal, dated, steps, json }
+    let mut versions = vec![VersionSpec { on_reply, steps }];
+    for number in 1..3 {
+        let last = &versions[number - 1];
+        versions.push(VersionSpec {
+            on_reply: last.on_reply != of_versions.chance(200),
+            steps: edited(&last.steps, &format!("s{index}n{number}"), dated, of_versions),
+        });
+    }
+    SequenceSpec { id, goal, dated, versions, published: 1 + of_versions.below(3) as u32, json }
 }
 
-fn step(sequence: usize, index: usize, dated: bool, rng: &mut Rng) -> StepSpec {
-    let key = format!("s{sequence}k{index}");
+/// The next version's steps: some order, some keys and some waits are others.
+fn edited(steps: &[StepSpec], new: &str, dated: bool, rng: &mut Rng) -> Vec<StepSpec> {
+    let mut steps = steps.to_vec();
+    for edit in 0..rng.below(3) {
+        let at = rng.below(steps.len());
+        match rng.below(4) {
+            0 if steps.len() > 1 => drop(steps.remove(at)),
+            1 => steps.insert(at, step(format!("{new}e{edit}"), dated, rng)),
+            2 => steps.push(step(format!("{new}e{edit}"), dated, rng)),
+            3 => steps[at] = step(steps[at].key.clone(), dated, rng),
+            _ => {}
+        }
+        let (one, other) = (rng.below(steps.len()), rng.below(steps.len()));
+        if rng.chance(400) {
+            steps.swap(one, other);
+        }
+    }
+    steps
+}
+
+fn step(key: String, dated: bool, rng: &mut Rng) -> StepSpec {
     let mut wait = match rng.below(8) {
         0 | 1 => json!({"value": 0, "unit": "minutes"}),
         2 => json!({"value": 5, "unit": "minutes"}),

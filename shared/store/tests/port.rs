@@ -1,0 +1,114 @@
+//! The port's contract, kept by the real store on an embedded DynamoDB and by the fake in memory.
+
+#![allow(clippy::unwrap_used)]
+#![allow(unreachable_pub)]
+
+mod common;
+mod contract;
+
+/// Runs a contract's function on a store of its own: the real one, then the fake.
+macro_rules! keeps {
+    ($($subject:ident: $($case:ident),+;)+) => {
+        mod dynamo {
+            $(mod $subject {
+                $(
+                    #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+                    async fn $case() {
+                        crate::contract::$subject::$case(&crate::common::store().await).await;
+                    }
+                )+
+            })+
+        }
+        mod memory {
+            $(mod $subject {
+                $(
+                    #[tokio::test]
+                    async fn $case() {
+                        crate::contract::$subject::$case(&testkit::memory::MemoryStore::default()).await;
+                    }
+                )+
+            })+
+        }
+    };
+}
+
+keeps! {
+    accounts:
+        an_account_is_created_once_and_saved_over_its_revision,
+        a_key_works_until_it_is_deleted,
+        senders_are_listed_and_saved_over_their_revision,
+        an_attribute_is_declared_once_for_each_kind;
+    contacts:
+        a_contact_is_found_by_its_identities,
+        one_of_two_contacts_gets_the_phone,
+        every_identity_that_is_taken_is_named,
+        a_contact_is_written_over_the_revision_before,
+        an_identity_moves,
+        a_contact_has_so_many_identities,
+        conversations_and_targets_belong_to_a_person;
+    enrollments:
+        what_is_written_is_read,
+        one_of_many_inserts_wins,
+        one_of_many_claims_wins,
+        a_claim_needs_its_generation_step_and_state,
+        a_claim_and_a_finish_know_of_each_other,
+        two_enrollments_know_of_each_other,
+        a_late_settlement_and_a_resolution_know_of_each_other,
+        a_commit_and_a_push_back_know_of_each_other,
+        a_claim_and_a_push_back_know_of_each_other,
+        a_commit_is_over_the_revision_before,
+        nothing_rises_from_the_dead,
+        the_due_index_follows_wake,
+        due_is_earliest_first_and_limited,
+        a_push_back_loses_to_every_new_plan,
+        a_person_is_everything_hot_at_once;
+    jobs:
+        a_job_created_twice_keeps_its_parts,
+        rows_are_counted_once_however_many_work_on_them,
+        many_parts_add_up,
+        parts_are_added_over_the_revision_before,
+        more_rows_than_a_transaction_holds_are_added;
+    lists:
+        contacts_come_once_each_newest_first,
+        enrollments_are_listed_by_every_filter,
+        a_cursor_is_refused_elsewhere;
+    messages:
+        a_message_written_twice_is_one_record,
+        a_suppression_is_found_by_address_and_deleted_by_id;
+    once:
+        one_of_many_requests_with_a_key_runs,
+        a_lapsed_request_is_taken_over_with_its_seed,
+        a_key_given_back_is_free;
+    sequences:
+        a_draft_is_saved_over_its_revision,
+        publishing_writes_both_or_nothing;
+}
+
+/// What any [`Secrets`](engine::ports::Secrets) must do.
+async fn a_secret_is_read_as_it_was_put(secrets: &impl engine::ports::Secrets) {
+    let (mine, theirs) = (contract::World::new().tenant, contract::World::new().tenant);
+    let first = serde_json::json!({"access_token": "EAAG", "nested": [null, 0.993_608_865_131_366_1, {"é": "😀"}]});
+    let second = serde_json::json!("another");
+    assert_eq!(secrets.secret(mine, "snd").await, Ok(None));
+    assert_eq!(secrets.delete_secret(mine, "snd").await, Ok(()), "nothing there");
+    secrets.put_secret(mine, "snd", &first).await.unwrap();
+    assert_eq!(secrets.secret(mine, "snd").await, Ok(Some(first)));
+    assert_eq!(secrets.secret(theirs, "snd").await, Ok(None), "another account's");
+    assert_eq!(secrets.secret(mine, "snd2").await, Ok(None), "another name");
+    secrets.put_secret(mine, "snd", &second).await.unwrap();
+    assert_eq!(secrets.secret(mine, "snd").await, Ok(Some(second)), "the last one counts");
+    secrets.delete_secret(theirs, "snd").await.unwrap();
+    assert!(secrets.secret(mine, "snd").await.unwrap().is_some(), "another account's stays");
+    secrets.delete_secret(mine, "snd").await.unwrap();
+    assert_eq!(secrets.secret(mine, "snd").await, Ok(None));
+}
+
+#[tokio::test]
+async fn secrets_in_the_table() {
+    a_secret_is_read_as_it_was_put(&common::store().await).await;
+}
+
+#[tokio::test]
+async fn secrets_in_memory() {
+    a_secret_is_read_as_it_was_put(&testkit::memory::MemorySecrets::default()).await;
+}

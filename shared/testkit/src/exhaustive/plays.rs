@@ -1,0 +1,167 @@
+//! The small worlds that are explored: one contact, one sequence of two steps, and what may happen.
+
+use std::collections::BTreeMap;
+
+use domain::account::{Account, Settings};
+use domain::contact::{Contact, Profile, Target};
+use domain::ids::{ContactId, Ids, SenderId, SequenceId, TenantId};
+use domain::message::{Channel, ProviderKind};
+use domain::sender::{Sender, SenderLimits};
+use domain::sequence::{Sequence, TargetKind};
+use domain::time::Timestamp;
+use engine::model::{StoredSequence, Version};
+use serde_json::{Value, json};
+
+use super::handlers::{Ask, date, target};
+use super::model::Model;
+use super::world::World;
+use crate::memory::{StoreGuards, Tables};
+
+/// 2026-11-16T12:00:00Z, a Monday.
+pub(super) const START: i64 = 1_794_830_400;
+pub(super) const PHONE: &str = "5511987654300";
+
+/// A small world.
+#[derive(Debug, Clone, Copy)]
+pub struct Scene {
+    pub name: &'static str,
+    /// What people may do, each at the cost of a deviation.
+    pub asks: &'static [Ask],
+    /// The second step waits for the target's date.
+    dated: bool,
+    /// Free text may go out, so that a late failure has the template to fall back to.
+    wrote: bool,
+}
+
+impl Scene {
+    /// A world by its name.
+    pub fn named(name: &str) -> Option<&'static Self> {
+        SCENES.iter().find(|scene| scene.name == name)
+    }
+}
+
+/// Every world, with all that people may do in it.
+pub const SCENES: &[Scene] = &[
+    Scene {
+        name: "control",
+        asks: &[Ask::Pause, Ask::ResumeKeep, Ask::ResumeRestart, Ask::Skip, Ask::SendNow],
+        dated: false,
+        wrote: false,
+    },
+    Scene { name: "ends", asks: &[Ask::Reply, Ask::Exit, Ask::Pause, Ask::ResumeKeep], dated: false, wrote: true },
+    Scene {
+        name: "dates",
+        asks: &[Ask::Move(3), Ask::Move(30), Ask::Pause, Ask::ResumeKeep],
+        dated: true,
+        wrote: false,
+    },
+];
+
+/// The target's date at the beginning, and how long after it the dated step comes, in hours.
+const DATE_HOURS: i64 = 10;
+const AFTER_HOURS: i64 = 2;
+
+/// The second version has the same two steps the other way round.
+fn version(dated: bool, number: u32) -> (Vec<String>, Sequence) {
+    let (first, then) = if number == 1 { ("a", "b") } else { ("b", "a") };
+    let step = |key: &str, wait: Value| {
+        let name = format!("v{number}_{key}");
+        json!({
+            "key": key, "wait": wait, "channel": "whatsapp",
+            "content": {"type": "text", "text": name},
+            "fallback_template": {"name": name, "language": "pt_BR", "body": []},
+        })
+    };
+    let second = if dated {
+        json!({"value": AFTER_HOURS, "unit": "hours", "after": "target.starts_at"})
+    } else {
+        json!({"value": 30, "unit": "minutes"})
+    };
+    let steps = vec![step(first, json!({"value": 0, "unit": "minutes"})), step(then, second)];
+    let keys = steps.iter().filter_map(|s| s["key"].as_str().map(str::to_owned)).collect();
+    let sequence = json!({"name": "Retorno", "target": "appointment", "steps": steps});
+    (keys, serde_json::from_value(sequence).expect("a play writes sequences as the API takes them"))
+}
+
+impl Scene {
+    /// The world before the first move.
+    pub(super) fn world(&self, guards: StoreGuards) -> World {
+        let mut ids = Ids::from_seed([7; 32]);
+        let tenant = TenantId::new(&mut ids);
+        let (sender, sequence, contact) =
+            (SenderId::of(tenant, &mut ids), SequenceId::new(&mut ids), ContactId::new(&mut ids));
+        let now = Timestamp(START);
+        let (mut base, mut tables) = (Tables::default(), Tables::default());
+        tables.guards = guards;
+        let settings = Settings { name: "Loja".into(), enabled: true, timezone: "UTC".into(), ..Settings::default() };
+        drop(base.create_account(&Account { id: tenant, rev: 1, created_at: now, settings }));
+        let stored = Sender {
+            id: sender,
+            rev: 1,
+            created_at: now,
+            name: "Loja".into(),
+            channel: Channel::Whatsapp,
+            provider: ProviderKind::WhatsappCloud,
+            config: json!({}),
+            limits: SenderLimits::default(),
+            suspended: None,
+            templates: None,
+        };
+        drop(base.save_sender(tenant, &stored));
+        let mut keys = BTreeMap::new();
+        for number in [1, 2] {
+            let (of_version, draft) = version(self.dated, number);
+            keys.insert(number, of_version);
+            let stored = StoredSequence {
+                id: sequence,
+                revision: u64::from(number),
+                owner: "ana@example.com".into(),
+                archived: false,
+                // Whoever enrolls begins on the first.
+                published: 1,
+                created_at: now,
+                updated_at: now,
+                draft: draft.clone(),
+            };
+            let version = Version {
+                sequence_id: sequence,
+                number,
+                published_at: now,
+                published_by: "ana@example.com".into(),
+                sequence: draft,
+            };
+            drop(base.publish(tenant, &stored, &version));
+        }
+        let profile = Profile {
+            first_name: Some("Ana".into()),
+            phone: Some(format!("+{PHONE}")),
+            whatsapp_id: Some(PHONE.into()),
+            ..Profile::default()
+        };
+        let mut person = Contact::new(contact, profile, now);
+        person.rev = 1;
+        let mut model = Model::new(keys);
+        if self.wrote {
+            person.last_inbound.insert(sender, now.plus_hours(-1));
+            model.wrote = START - 3600;
+        }
+        let identities = person.identities();
+        drop(base.save_contact(tenant, &person, &identities, &[]));
+        drop(tables.save_contact(tenant, &person, &identities, &[]));
+        let appointment = Target {
+            kind: TargetKind::Appointment,
+            id: target().id,
+            rev: 1,
+            attributes: BTreeMap::from([("starts_at".to_owned(), date(DATE_HOURS))]),
+            marks: domain::signal::Marks::default(),
+        };
+        drop(tables.save_target(tenant, contact, &appointment));
+        if self.dated {
+            model.dated = Some(("b".into(), AFTER_HOURS * 3600));
+            let since = model.moving();
+            model.moved(START + DATE_HOURS * 3600, since);
+            model.moving_over();
+        }
+        World::new((tenant, contact, sender, sequence), base, tables, START, model)
+    }
+}

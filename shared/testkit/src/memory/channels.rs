@@ -1,0 +1,71 @@
+//! A provider that takes everything, or what it is told to do instead.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex};
+
+use domain::message::{Outbound, ProviderKind, Refusal, SendOutcome};
+use domain::sender::{KnownTemplate, Sender};
+use engine::ports::Channels;
+use serde_json::Value;
+use tokio::sync::Notify;
+
+use super::store::lock;
+
+/// What becomes of a call.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Answer {
+    Outcome(SendOutcome),
+    /// None: whoever called waits for ever.
+    Never,
+}
+
+/// The channels port in memory. Clones share what was sent.
+#[derive(Debug, Clone, Default)]
+pub struct MemoryChannels {
+    sent: Arc<Mutex<Vec<Outbound>>>,
+    answers: Arc<Mutex<VecDeque<Answer>>>,
+    called: Arc<Notify>,
+}
+
+impl MemoryChannels {
+    /// Every call, in order.
+    pub fn sent(&self) -> Vec<Outbound> {
+        lock(&self.sent).clone()
+    }
+
+    /// What becomes of the next call that nothing was said about.
+    pub fn answer(&self, answer: Answer) {
+        lock(&self.answers).push_back(answer);
+    }
+
+    /// Returns when the provider is called.
+    pub async fn called(&self) {
+        self.called.notified().await;
+    }
+}
+
+impl Channels for MemoryChannels {
+    async fn send(&self, _sender: &Sender, _credentials: &Value, outbound: &Outbound) -> SendOutcome {
+        tokio::task::yield_now().await;
+        let number = {
+            let mut sent = lock(&self.sent);
+            sent.push(outbound.clone());
+            sent.len()
+        };
+        self.called.notify_one();
+        let answer = lock(&self.answers).pop_front();
+        match answer {
+            None => SendOutcome::Accepted { provider_message_id: format!("wamid.{number}"), recipient_id: None },
+            Some(Answer::Outcome(outcome)) => outcome,
+            Some(Answer::Never) => std::future::pending().await,
+        }
+    }
+
+    async fn templates(&self, _sender: &Sender, _credentials: &Value) -> Result<Vec<KnownTemplate>, Refusal> {
+        Ok(Vec::new())
+    }
+
+    fn check(&self, _: ProviderKind, _: &Value, _: Option<&Value>) -> Vec<(String, String, String)> {
+        Vec::new()
+    }
+}

@@ -8,8 +8,10 @@ use engine::Engine;
 use engine::ports::{DUE_SHARDS, PortResult, Store as _};
 use engine::sweep::overdue_from;
 use futures::stream::{self, StreamExt as _, TryStreamExt as _};
+use runtime::Metrics;
 use store::DynamoStore;
 
+use crate::metrics::Kept;
 use crate::ports::LocalPorts;
 use crate::queue::Queue;
 use crate::runner::{Handlers, Runner};
@@ -31,6 +33,7 @@ pub(crate) struct Functions {
     pub(crate) sweep: Arc<Engine<LocalPorts>>,
     pub(crate) stand_ins: Arc<StandIns>,
     pub(crate) meters: Meters,
+    pub(crate) metrics: Kept,
 }
 
 impl Handlers for Functions {
@@ -42,11 +45,12 @@ impl Handlers for Functions {
             Queue::Inbound => Function::Webhook,
         };
         self.meters.of(function).count(Request::Received, event.records.len());
+        let report = |metrics: &Metrics| self.metrics.add(metrics);
         match queue {
-            Queue::Enroll => enroll::handle(&self.enroll, event).await,
-            Queue::Step => step::handle(&self.step, event).await,
-            Queue::Send => send::handle(&self.send, event).await,
-            Queue::Inbound => webhook::handle_queue(&self.webhook, event).await,
+            Queue::Enroll => enroll::handle(&self.enroll, event, report).await,
+            Queue::Step => step::handle(&self.step, event, report).await,
+            Queue::Send => send::handle(&self.send, event, report).await,
+            Queue::Inbound => webhook::handle_queue(&self.webhook, event, report).await,
         }
     }
 
@@ -56,7 +60,7 @@ impl Handlers for Functions {
     }
 
     async fn sweep(&self) -> bool {
-        match sweep::handle(&self.sweep).await {
+        match sweep::handle(&self.sweep, |metrics| self.metrics.add(metrics)).await {
             // Passed over, or more than one sweep takes.
             Ok(swept) => swept.found > swept.repaired || swept.found >= FULL,
             Err(error) => {

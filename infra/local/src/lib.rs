@@ -14,9 +14,11 @@ mod database;
 mod handlers;
 mod http;
 mod messages;
+mod metrics;
 mod options;
 mod ports;
 mod queue;
+pub mod redrive;
 mod routes;
 mod runner;
 mod senders;
@@ -42,6 +44,7 @@ use crate::clock::LocalClock;
 use crate::database::Dynamo;
 use crate::handlers::{Functions, plan_sweeps};
 use crate::http::{bind, counted, serve};
+use crate::metrics::Kept;
 use crate::ports::{Attempts, LocalChannels, LocalPorts, LocalQueues, LocalTimers};
 use crate::routes::Inside;
 use crate::runner::Runner;
@@ -134,7 +137,7 @@ impl Local {
         let adapter = ProviderAdapter::new(Providers::new().map_err(|_| StartError::Http)?, Addresses::Any)
             .with_origin(ProviderKind::WhatsappCloud, origin);
         let channels = LocalChannels { inner: adapter, senders };
-        let meters = Meters::default();
+        let (meters, metrics) = (Meters::default(), Kept::default());
         let parts = Parts {
             dynamo: &dynamo,
             runner: &runner,
@@ -155,6 +158,7 @@ impl Local {
             sweep: worker(Function::Sweep).await,
             stand_ins: stand_ins.clone(),
             meters: meters.clone(),
+            metrics: metrics.clone(),
         };
         let dispatcher = tokio::spawn(runner.clone().dispatch(Arc::new(functions)));
         let inside = Inside {
@@ -163,10 +167,12 @@ impl Local {
             stand_ins: stand_ins.clone(),
             attempts,
             meters: meters.clone(),
+            metrics: metrics.clone(),
             tenant: identity.tenant,
             env: function_env(dynamo.url(), &identity.secret_text()),
         };
-        let served = counted(api::router(api).merge(webhook::router(webhook)), &runner);
+        let webhooks = webhook::router(webhook, move |forged| metrics.add(forged));
+        let served = counted(api::router(api).merge(webhooks), &runner);
         let router = served.merge(routes::router(Arc::new(inside)));
         let listener = socket.listen(BACKLOG)?;
         let base_url = format!("http://{}", listener.local_addr()?);

@@ -72,9 +72,10 @@ impl LocalQueues {
 }
 
 impl Queues for LocalQueues {
-    async fn send(&self, planned: &PlannedSend) -> PortResult<()> {
+    async fn send(&self, planned: &PlannedSend, now: Timestamp) -> PortResult<()> {
         self.attempts.note(planned.attempt(), planned.step);
-        self.put(Queue::Send, encode(planned));
+        let at = planned.not_before.unwrap_or(now).clamp(now, now.plus_seconds(MAX_DELAY_SECONDS));
+        self.runner.message(at, Queue::Send, encode(planned), None);
         Ok(())
     }
 

@@ -3,11 +3,13 @@
 use aws_sdk_sqs::Client;
 use domain::enrollment::PlannedSend;
 use domain::ids::TenantId;
+use domain::time::Timestamp;
 use engine::ports::{PortResult, Queues};
 use engine::queue::{EnrollWork, InboundWork, encode};
 use serde::Serialize;
 
 use crate::error::port_error;
+use crate::timers::MAX_DELAY_SECONDS;
 
 /// The queues by their URL. The step queue is the timers'.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -32,10 +34,17 @@ impl SqsQueues {
     /// On a standard queue the message group asks for no order: it makes the queue fair, so that one
     /// account's bulk does not keep the others waiting.
     async fn put<T: Serialize>(&self, url: &str, tenant: TenantId, body: &T) -> PortResult<()> {
+        self.put_after(url, tenant, body, 0).await
+    }
+
+    async fn put_after<T: Serialize>(&self, url: &str, tenant: TenantId, body: &T, seconds: i64) -> PortResult<()> {
+        // Left out where there is none: the queue's own delay is none either.
+        let delay = i32::try_from(seconds.clamp(0, MAX_DELAY_SECONDS)).ok().filter(|seconds| *seconds > 0);
         self.client
             .send_message()
             .queue_url(url)
             .message_body(encode(body))
+            .set_delay_seconds(delay)
             .message_group_id(tenant.to_string())
             .send()
             .await
@@ -45,8 +54,9 @@ impl SqsQueues {
 }
 
 impl Queues for SqsQueues {
-    async fn send(&self, planned: &PlannedSend) -> PortResult<()> {
-        self.put(&self.urls.send, planned.tenant, planned).await
+    async fn send(&self, planned: &PlannedSend, now: Timestamp) -> PortResult<()> {
+        let delay = planned.not_before.map_or(0, |slot| slot.seconds_since(now));
+        self.put_after(&self.urls.send, planned.tenant, planned, delay).await
     }
 
     async fn enroll(&self, work: &EnrollWork) -> PortResult<()> {

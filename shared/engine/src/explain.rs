@@ -82,6 +82,9 @@ fn state_blocks(e: &Enrollment, now: Timestamp) -> Vec<Blocking> {
         State::Waiting if let Some(to) = e.migrate_to => {
             block("migrating", format!("it moves to version {to}, then goes on"), None)
         }
+        State::Waiting if let Some(slot) = e.due.filter(|slot| e.has_slot() && *slot > now) => {
+            block("sender_limit", format!("its sender's limit lets it go at {slot}"), Some(slot))
+        }
         State::Waiting => match e.due.filter(|due| *due > now) {
             Some(due) => {
                 let moved = e.records.iter().rev().find(|r| r.planned_at == Some(due)).map(|r| {

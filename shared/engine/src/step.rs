@@ -30,10 +30,16 @@ impl<P: Ports> Engine<P> {
             planned = self.plan(tenant, &person, enrollment, due.generation).await?;
         }
         let now = self.now();
+        if let Plan::Reserve(reservation) = planned {
+            let (sender, spacing, latest) = (reservation.sender(), reservation.spacing, reservation.latest);
+            let slot = self.store.reserve(sender, spacing, now, latest).await?;
+            planned = reservation.with(slot, now);
+        }
         match planned {
             Plan::Stale => self.arm(tenant, enrollment).await,
             Plan::NotBefore(at) => self.timers.arm_again(due, at, now).await,
-            Plan::Send(planned) => self.queues.send(&planned).await,
+            Plan::Send(planned) => self.queues.send(&planned, now).await,
+            Plan::Reserve(_) => Ok(()),
             Plan::Change(next) => {
                 let standing = match self.store.commit(tenant, &next).await? {
                     Saved::Yes => *next,

@@ -3,6 +3,7 @@
 
 use serde_json::json;
 
+use super::rate::{Reservation, paced};
 use super::schedule::{Planning, target_dates};
 use super::settle::{lapse, resolve};
 use super::types::{Enrollment, MessageForm, ParkReason, PlannedSend, State, StepReason, StepStatus};
@@ -40,6 +41,8 @@ pub enum Plan {
     /// Too early, or a live lease: come back at this instant under the same generation.
     NotBefore(Timestamp),
     Send(Box<PlannedSend>),
+    /// It may go out, as soon as its sender's rate has a slot for it.
+    Reserve(Box<Reservation>),
     /// Write this, then arm its timer.
     Change(Box<Enrollment>),
 }
@@ -117,7 +120,7 @@ pub fn plan(e: &Enrollment, generation: u32, context: &Context<'_>, now: Timesta
             if let Some(closes) = composed.window_closes {
                 not_after = not_after.min(closes);
             }
-            Plan::Send(Box::new(PlannedSend {
+            let planned = PlannedSend {
                 tenant: context.tenant,
                 enrollment: e.id,
                 generation: e.generation,
@@ -128,10 +131,16 @@ pub fn plan(e: &Enrollment, generation: u32, context: &Context<'_>, now: Timesta
                 form: composed.form,
                 to: composed.to,
                 message: composed.message,
+                not_before: None,
                 not_after,
                 contact_zone: context.person.contact.profile.timezone.clone(),
                 target_dates: dates.clone(),
-            }))
+            };
+            let Some(spacing) = context.sender(composed.sender).and_then(|s| s.limits.spacing()) else {
+                return Plan::Send(Box::new(planned));
+            };
+            let reopens = allowed.map(|end| next_allowed(&calendar, step.window.as_ref(), is_business(step), end));
+            paced(e, planned, spacing, allowed, reopens.flatten(), now)
         }
         Err(Not::Skip(reason)) => change(e, |next| {
             next.pass_over(&step.key, StepStatus::Skipped, reason, now);
@@ -142,7 +151,7 @@ pub fn plan(e: &Enrollment, generation: u32, context: &Context<'_>, now: Timesta
     }
 }
 
-fn change(e: &Enrollment, apply: impl FnOnce(&mut Enrollment)) -> Plan {
+pub(super) fn change(e: &Enrollment, apply: impl FnOnce(&mut Enrollment)) -> Plan {
     let mut next = e.clone();
     apply(&mut next);
     next.rev += 1;

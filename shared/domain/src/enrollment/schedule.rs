@@ -54,7 +54,7 @@ impl Planning<'_> {
                 target_date,
                 skip_if_late: step.skip_if_late,
                 spread_seed: e.id.spread_seed() ^ u64::from(e.step),
-                caught_up: e.caught_up,
+                caught_up: e.caught_up || e.has_slot(),
             },
             self.calendar,
             now,
@@ -169,6 +169,7 @@ impl Enrollment {
         self.previous = previous;
         self.caught_up = false;
         self.send_now = false;
+        self.reserved = None;
     }
 
     pub(crate) fn park(&mut self, reason: ParkReason, detail: Option<String>, now: Timestamp) {

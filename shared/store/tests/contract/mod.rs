@@ -102,6 +102,7 @@ pub fn enrollment(id: EnrollmentId) -> Enrollment {
             conversation: None,
             target: None,
             caught_up: false,
+            reserved: None,
             send_now: false,
             intents: Vec::new(),
             migrate_to: None,

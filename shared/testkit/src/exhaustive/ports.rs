@@ -224,7 +224,7 @@ impl Timers for Play {
 }
 
 impl Queues for Play {
-    async fn send(&self, planned: &PlannedSend) -> PortResult<()> {
+    async fn send(&self, planned: &PlannedSend, _now: Timestamp) -> PortResult<()> {
         self.call("queue_send", |w| Ok(w.post(Queue::Send, encode(planned), w.now))).await
     }
 

@@ -23,6 +23,7 @@ pub(super) const TIMEOUT_SECONDS: i64 = 60;
 const CLAIM_TRIES: u32 = 3;
 /// WhatsApp's customer service window.
 const REPLY_WINDOW: i64 = 24 * 3600;
+const HOUR_MICROS: i64 = 3_600_000_000;
 
 /// A promise that was not kept.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -100,6 +101,9 @@ pub(super) struct Model {
     excused: BTreeSet<HandlerId>,
     /// How often a handler's claim was left without an answer.
     unanswered: BTreeMap<HandlerId, u32>,
+    /// Slots of the sender's rate, in microseconds: the last one, and those that no call has used.
+    last_slot: Option<i64>,
+    slots: BTreeSet<i64>,
     pub violation: Option<Violation>,
 }
 
@@ -116,6 +120,8 @@ impl Model {
             claims: BTreeMap::new(),
             excused: BTreeSet::new(),
             unanswered: BTreeMap::new(),
+            last_slot: None,
+            slots: BTreeSet::new(),
             violation: None,
         }
     }
@@ -199,6 +205,29 @@ impl Model {
         *times += 1;
         if *times >= CLAIM_TRIES {
             self.excused.insert(handler);
+        }
+    }
+
+    /// A slot of the sender's rate was given away.
+    pub(super) fn slot(&mut self, slot: i64) {
+        let spacing = self.scenario.per_hour.map_or(0, |n| HOUR_MICROS / i64::from(n));
+        if self.last_slot.is_some_and(|last| slot < last + spacing) {
+            self.broken("3", format!("slot {slot} is too near to {:?}", self.last_slot));
+        }
+        self.last_slot = Some(slot);
+        self.slots.insert(slot);
+    }
+
+    /// Each call has a slot of its own, and starts near it: not before it but for what clocks differ
+    /// and the second that it lies in, and at most 30 seconds and the function's life after it.
+    /// Usable slots are spans of one length: whoever comes first takes the first.
+    fn takes_a_slot(&mut self, call: &ProviderCall, now: i64, life: i64) {
+        let skew = self.scenario.max_skew;
+        let from = (now - life - 30 - skew) * 1_000_000;
+        let to = (now + 1 + skew) * 1_000_000;
+        match self.slots.range(from..=to).next().copied() {
+            Some(slot) => drop(self.slots.remove(&slot)),
+            None => self.broken("3", format!("{}: {} is sent without a slot", call.attempt.enrollment, call.key)),
         }
     }
 
@@ -366,6 +395,9 @@ impl Model {
         let skew = 2 * self.scenario.max_skew;
         if !allowed_within(step, self.scenario.quiet, now - life - skew, now + skew) {
             return self.broken("3", format!("{id}: {} is sent at a time that is not allowed", call.key));
+        }
+        if self.scenario.per_hour.is_some() {
+            self.takes_a_slot(call, now, life);
         }
         let wrote = self.contacts.get(&id.contact).map(|c| c.wrote.as_slice()).unwrap_or_default();
         if call.text && !wrote.iter().any(|at| *at <= now && now - at < REPLY_WINDOW) {

@@ -5,6 +5,7 @@ pub mod accounts;
 pub mod contacts;
 pub mod enrollments;
 pub mod jobs;
+pub mod limits;
 pub mod lists;
 pub mod messages;
 pub mod once;

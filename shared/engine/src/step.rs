@@ -39,7 +39,7 @@ impl<P: Ports> Engine<P> {
             Plan::Stale => self.arm(tenant, enrollment).await,
             Plan::NotBefore(at) => self.timers.arm_again(due, at, now).await,
             Plan::Send(planned) => self.queues.send(&planned, now).await,
-            Plan::Reserve(_) => Ok(()),
+            Plan::Reserve(_) => unreachable!("a reservation comes to a send or a change"),
             Plan::Change(next) => {
                 let standing = match self.store.commit(tenant, &next).await? {
                     Saved::Yes => *next,

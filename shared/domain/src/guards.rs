@@ -56,8 +56,6 @@ pub enum Guard {
     MigratePosition,
     /// A change computed on one version is computed again on another.
     OnItsVersion,
-    /// A send with a slot is not claimed before it.
-    SlotNotBefore,
     /// A slot is not used when it is old.
     SlotAge,
     /// A slot counts for the due that it was taken for.

@@ -47,7 +47,7 @@ impl<P: Ports> Engine<P> {
             return self.plan_again(planned, now, now).await;
         }
         // Early: this worker's clock is behind, or the queue could not wait as long.
-        if guard!(SlotNotBefore, planned.not_before.is_some_and(|slot| now < slot)) {
+        if planned.not_before.is_some_and(|slot| now < slot) {
             return self.queues.send(planned, now).await;
         }
         let Some(sender) = sender.filter(|s| s.suspended.is_none() && account.settings.enabled) else {

@@ -84,7 +84,6 @@ const ROWS: &[Row] = &[
     engine("migrate position", 14, &[MigratePosition]),
     engine("on its version", 3118, &[OnItsVersion]),
     store("reserve: others' slots", 0, |s| s.reserve_ignores_others = true),
-    engine("slot: not before", 0, &[SlotNotBefore]),
     engine("slot: age", 0, &[SlotAge]),
     engine("slot: its generation's", 0, &[SlotOfGeneration]),
     engine("trigger once", 11, &[TriggerOnce]),

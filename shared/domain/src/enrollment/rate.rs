@@ -38,7 +38,7 @@ pub(super) fn paced(
     now: Timestamp,
 ) -> Plan {
     let ours = e.has_slot() && e.reserved.is_some_and(|r| r.sender == planned.sender);
-    if let Some(slot) = e.due.filter(|slot| ours && guard!(SlotAge, now <= slot.plus_seconds(SLOT_SECONDS))) {
+    if let Some(slot) = e.due.filter(|slot| ours && !guard!(SlotAge, now > slot.plus_seconds(SLOT_SECONDS))) {
         planned.hold(slot);
         return Plan::Send(Box::new(planned));
     }

@@ -86,6 +86,7 @@ const ROWS: &[Row] = &[
     store("reserve: others' slots", 0, |s| s.reserve_ignores_others = true),
     engine("slot: age", 0, &[SlotAge]),
     engine("slot: its generation's", 0, &[SlotOfGeneration]),
+    engine("closing period", 0, &[ClosingPeriod]),
     engine("trigger once", 11, &[TriggerOnce]),
     engine("wish once", 0, &[WishOnce]),
     engine("sweep", 7, &[Sweep]),

@@ -114,7 +114,7 @@ proptest! {
                     e.resumed(mode, &planning, now)
                 }
                 Move::Skip => e.skipped(&planning, now),
-                Move::SendNow => e.sent_now(now),
+                Move::SendNow => e.sent_now(&planning, now),
                 Move::Exit => e.finished(Outcome::Removed, None, now),
                 Move::Reply(ends) => e.replied(now, ends.then_some(Outcome::Replied), now),
             };

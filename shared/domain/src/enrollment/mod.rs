@@ -33,6 +33,9 @@ pub use types::{
 
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
+mod closing;
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
 mod found;
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]

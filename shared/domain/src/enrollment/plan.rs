@@ -86,15 +86,18 @@ pub fn plan(e: &Enrollment, generation: u32, context: &Context<'_>, now: Timesta
     {
         return change(e, |next| next.end(outcome, None, now));
     }
+    let Some(step) = planning.step(e.step) else {
+        return match e.closes_at(context.sequence).filter(|at| now < *at) {
+            Some(at) => Plan::NotBefore(at),
+            None => change(e, |next| next.schedule(&planning, now)),
+        };
+    };
     if !settings.enabled {
         return change(e, |next| next.park(ParkReason::ModuleDisabled, None, now));
     }
     if let Some(due) = e.due.filter(|due| now < *due) {
         return Plan::NotBefore(due);
     }
-    let Some(step) = planning.step(e.step) else {
-        return change(e, |next| next.schedule(&planning, now));
-    };
     // A step that was opened again, and whose first message has arrived after all.
     if e.has_possibly_sent(&step.key) {
         return change(e, |next| next.schedule(&planning, now));

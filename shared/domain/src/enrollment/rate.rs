@@ -199,7 +199,7 @@ mod tests {
         for (name, next) in [
             ("pause", paused),
             ("resume", resumed.clone()),
-            ("send now", e.sent_now(START).unwrap()),
+            ("send now", e.sent_now(&planning, START).unwrap()),
             ("replan", e.replanned(START).unwrap()),
             ("skip", e.skipped(&planning, START).unwrap()),
         ] {

@@ -148,6 +148,7 @@ impl Enrollment {
         }
         self.settle_sent(AttemptResult::Accepted(reported.status), id, planning, now);
         self.raise_rank(reported.status, reported.at);
+        self.close_early(planning, now);
     }
 
     /// Marks the step just settled with a status that arrived before.

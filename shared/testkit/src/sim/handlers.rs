@@ -120,6 +120,10 @@ impl Runner {
         let mut state = self.hub.state();
         pending.since = match &pending.ask {
             Ask::Control(id, Action::Pause) => state.model.pausing(*id),
+            Ask::Control(id, Action::Skip) => {
+                state.model.skipping(*id);
+                None
+            }
             Ask::Control(id, Action::Migrate { version }) => state.model.moving(*id, *version),
             _ => None,
         };

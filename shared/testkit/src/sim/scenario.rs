@@ -45,6 +45,8 @@ pub(super) struct StepSpec {
     pub key: String,
     pub window: Option<Hours>,
     pub business: bool,
+    /// There is a template to fall back to.
+    pub template: bool,
     json: Value,
 }
 
@@ -304,7 +306,8 @@ fn step(key: String, dated: bool, rng: &mut Rng) -> StepSpec {
     if let Some(window) = window {
         json["window"] = window.json();
     }
-    if rng.chance(850) {
+    let template = rng.chance(850);
+    if template {
         json["fallback_template"] = json!({"name": format!("vVERSION_{key}"), "language": "pt_BR", "body": []});
     }
     if rng.chance(150) {
@@ -313,5 +316,5 @@ fn step(key: String, dated: bool, rng: &mut Rng) -> StepSpec {
     if rng.chance(250) {
         json["on_failure"] = json!("stop");
     }
-    StepSpec { key, window, business, json }
+    StepSpec { key, window, business, template, json }
 }

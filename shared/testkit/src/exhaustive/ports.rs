@@ -224,9 +224,10 @@ impl Timers for Play {
 }
 
 impl Queues for Play {
-    async fn send(&self, planned: &PlannedSend) -> PortResult<()> {
+    async fn send(&self, planned: &PlannedSend, _now: Timestamp) -> PortResult<()> {
         self.call("queue_send", |w| {
-            w.post(Queue::Send, encode(planned), w.now);
+            let at = planned.not_before.map_or(w.now, |slot| slot.0.max(w.now));
+            w.post(Queue::Send, encode(planned), at);
             Ok(())
         })
         .await

@@ -27,6 +27,7 @@ pub async fn handle<P: Ports>(engine: &Arc<Engine<P>>, event: SqsEvent, report: 
                 metrics.add("SenderSuspended", u32::from(result == CallResult::SenderSuspended));
             }
             Sent::PlannedAgain => metrics.add("PlannedAgain", 1),
+            Sent::Early => metrics.add("Early", 1),
             Sent::Outdated => metrics.add("Outdated", 1),
         }
     }

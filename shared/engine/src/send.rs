@@ -41,6 +41,8 @@ pub enum Sent {
     },
     /// Buffered for too long, or its sender or account has stopped: back to the step function.
     PlannedAgain,
+    /// Before its slot: on its queue again.
+    Early,
     /// The work was done already, or is another's.
     Outdated,
 }
@@ -77,7 +79,7 @@ impl<P: Ports> Engine<P> {
         }
         // Early: this worker's clock is behind, or the queue could not wait as long.
         if planned.not_before.is_some_and(|slot| now < slot) {
-            return self.queues.send(planned, now).await;
+            return self.queues.send(planned, now).await.map(|()| Sent::Early);
         }
         let Some(sender) = sender.filter(|s| s.suspended.is_none() && account.settings.enabled) else {
             // The step function holds it, once its settings are as fresh as these.

@@ -85,7 +85,7 @@ fn without_another_way_nothing_is_waited_for() {
         assert_eq!((e.outcome(), e.wake), (Some(Outcome::Completed), None));
     };
     completes(|world| world.sequence.steps[0].fallback_template = None);
-    completes(|world| drop(world.person.contact.last_inbound.clear()));
+    completes(|world| world.person.contact.last_inbound.clear());
     let (world, _) = closing();
     let skipped = world.enrolled().skipped(&world.planning(), START).unwrap();
     assert_eq!(skipped.outcome(), Some(Outcome::Completed));

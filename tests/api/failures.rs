@@ -102,6 +102,66 @@ async fn a_recipient_out_of_reach_fails_that_step_only() {
     assert_eq!((&steps[1]["status"], &enrollment["outcome"]), (&json!("delivered"), &json!("completed")));
 }
 
+/// People enrolled in this very moment, whose provider fails for the first `refusals` tries of each.
+async fn enrolled_in_an_outage(world: &World, people: u32, refusals: u32) -> Vec<String> {
+    let settings = json!({"timezone": "America/Sao_Paulo", "quiet_hours": [{"from": "20:00", "to": "08:00"}]});
+    world.client.patch("/v1/account", &settings).await.unwrap();
+    let sequence = world.sequence(three_steps()).await;
+    world.fault(json!({"status": 503}), people * refusals).await;
+    let mut ids = Vec::new();
+    for n in 0..people {
+        let contact = world.contact("Ana", &format!("+5511980000{n:03}")).await;
+        ids.push(id(&world.enroll(&sequence, &contact).await));
+    }
+    ids
+}
+
+fn times(messages: &[Value]) -> Vec<&str> {
+    messages.iter().map(|m| m["at"].as_str().unwrap()).collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_provider_that_is_down_for_six_hours_delays_and_doubles_nothing() {
+    // 09:00 to 15:00 in São Paulo: 29 tries, from the eighth on a quarter of an hour apart.
+    let world = World::start().await;
+    let ids = enrolled_in_an_outage(&world, 3, 29).await;
+    world.advance(6 * 3_600).await;
+    assert_eq!(world.messages().await.len(), 0);
+    world.inbound("+5511980000000", "Oi").await;
+    world.advance(900).await;
+    let messages = world.messages().await;
+    assert_eq!(times(&messages), ["2026-03-02T18:00:45Z"; 2], "all but the one who wrote meanwhile");
+    world.advance(40 * DAY).await;
+    for (n, enrolled) in ids.iter().enumerate() {
+        let enrollment = world.enrollment(enrolled).await;
+        assert_eq!(enrollment["outcome"], if n == 0 { "replied" } else { "completed" }, "{enrollment}");
+    }
+    assert_eq!(world.messages().await.len(), 2 * 3, "each step once");
+
+    // 15:00 to 21:00: the tries stop at 20:00, and all go out in the morning.
+    let world = World::start().await;
+    world.advance(6 * 3_600).await;
+    enrolled_in_an_outage(&world, 3, 25).await;
+    world.advance(20 * 3_600).await;
+    assert_eq!(times(&world.messages().await), ["2026-03-03T11:00:00Z"; 3]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_provider_that_is_down_for_more_than_a_day_costs_that_step() {
+    let world = World::start().await;
+    // No quiet hours: 102 tries in 24 hours.
+    let contact = world.contact("Ana", "+5511987654321").await;
+    let sequence = world.sequence(three_steps()).await;
+    world.fault(json!({"status": 503}), 102).await;
+    let enrolled = id(&world.enroll(&sequence, &contact).await);
+    world.advance(30 * DAY).await;
+    let enrollment = world.enrollment(&enrolled).await;
+    let steps = &enrollment["steps"];
+    assert_eq!((&steps[0]["status"], &steps[0]["reason"]), (&json!("failed"), &json!("provider_unavailable")));
+    assert_eq!((&steps[1]["status"], &enrollment["outcome"]), (&json!("delivered"), &json!("completed")));
+    assert_eq!(world.messages().await.len(), 2);
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_broken_sender_holds_its_people_until_it_is_mended() {
     let world = World::start().await;
@@ -116,8 +176,18 @@ async fn a_broken_sender_holds_its_people_until_it_is_mended() {
     assert_eq!(world.get(&format!("/v1/senders/{sender}")).await["suspended"]["code"], "190");
     let explained = world.get(&format!("/v1/enrollments/{enrolled}/explain")).await;
     assert_eq!(explained["blocking"][0]["code"], "sender_suspended", "{explained}");
+    // Who becomes due meanwhile is held without a call.
+    let other = world.contact("Bia", "+5511987654322").await;
+    let other = id(&world.enroll(&sequence, &other).await);
+    world.advance(DAY).await;
+    assert_eq!(world.enrollment(&other).await["reason"], "sender_suspended");
+    let held = world.get("/v1/enrollments?state=parked").await;
+    assert_eq!(held["data"].as_array().unwrap().len(), 2);
     let fixed = json!({"credentials": {"access_token": "novo", "app_secret": "s", "verify_token": "v"}});
     world.client.patch(&format!("/v1/senders/{sender}"), &fixed).await.unwrap();
+    world.advance(60).await;
+    assert_eq!(world.messages().await.len(), 2, "both go on at once");
+    assert_eq!(world.get("/v1/enrollments?state=parked").await["data"], json!([]));
     world.advance(30 * DAY).await;
-    assert_eq!(world.messages().await.len(), 3);
+    assert_eq!(world.messages().await.len(), 6);
 }

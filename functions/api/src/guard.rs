@@ -109,7 +109,8 @@ async fn pass<P: Ports>(engine: &Engine<P>, policy: Policy, request: Request, ne
 async fn handle(next: Next, request: Request) -> Response {
     let task = tokio::spawn(next.run(request).in_current_span());
     task.await.unwrap_or_else(|error| {
-        tracing::error!(%error, "a handler failed");
+        // Its text may quote the request; the panic hook has logged the place.
+        tracing::error!(panicked = error.is_panic(), "a handler failed");
         Problem::internal().into_response()
     })
 }

@@ -5,15 +5,20 @@ use std::sync::Arc;
 
 use engine::sweep::Swept;
 use engine::{Engine, PortError, Ports};
+use runtime::Metrics;
 
 /// Handles one tick. The tick itself says nothing: what counts is the clock and the due index.
 ///
 /// # Errors
 /// What kept the sweep from reading; the next minute's tick tries again.
-pub async fn handle<P: Ports>(engine: &Arc<Engine<P>>) -> Result<Swept, PortError> {
+pub async fn handle<P: Ports>(engine: &Arc<Engine<P>>, report: impl Fn(&Metrics)) -> Result<Swept, PortError> {
+    let mut metrics = Metrics::new("sweep", engine.now());
     let swept = engine.sweep().await?;
-    if swept.found > 0 {
-        tracing::info!(found = swept.found, repaired = swept.repaired, "swept");
+    metrics.add("Overdue", swept.found);
+    metrics.add("Repaired", swept.repaired);
+    if swept.repaired > 0 {
+        metrics.seconds("OldestOverdue", swept.oldest);
     }
+    report(&metrics);
     Ok(swept)
 }

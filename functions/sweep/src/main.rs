@@ -5,7 +5,7 @@ use serde_json::Value;
 async fn main() -> Result<(), Error> {
     let engine = &runtime::start(runtime::Kind::Worker).await?;
     lambda_runtime::run(service_fn(|_tick: LambdaEvent<Value>| async move {
-        sweep::handle(engine).await.map(drop).map_err(Error::from)
+        sweep::handle(engine, runtime::print).await.map(drop).map_err(Error::from)
     }))
     .await
 }

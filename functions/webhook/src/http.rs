@@ -6,6 +6,7 @@ use axum::Router;
 use axum::body::Bytes;
 use axum::extract::{DefaultBodyLimit, Path, Query, State};
 use axum::http::{HeaderMap, StatusCode, header};
+use axum::middleware::map_response;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use domain::ids::SenderId;
@@ -13,15 +14,26 @@ use domain::message::ProviderKind;
 use domain::sender::Sender;
 use engine::ports::{Secrets as _, Store as _};
 use engine::{Engine, PortError, Ports};
+use runtime::Metrics;
 use serde_json::{Value, json};
 
 /// Meta's limit for a webhook's body.
 pub const MAX_BODY: usize = 3 * 1024 * 1024;
 
 /// The routes of all providers.
-pub fn router<P: Ports>(engine: Arc<Engine<P>>) -> Router {
+pub fn router<P: Ports>(engine: Arc<Engine<P>>, report: impl Fn(&Metrics) + Clone + Send + Sync + 'static) -> Router {
+    let clock = engine.clone();
     Router::new()
         .route("/webhooks/{provider}/{sender_id}", get(subscribe::<P>).post(receive::<P>))
+        .layer(map_response(move |response: Response| {
+            // Everything else API Gateway counts by itself, for each status.
+            if response.status() == StatusCode::UNAUTHORIZED {
+                let mut metrics = Metrics::new("webhook", clock.now());
+                metrics.add("Forged", 1);
+                report(&metrics);
+            }
+            async { response }
+        }))
         .layer(DefaultBodyLimit::max(MAX_BODY))
         .with_state(engine)
 }

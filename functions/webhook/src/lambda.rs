@@ -24,7 +24,7 @@ pub async fn handle_event<P: Ports>(
     let LambdaEvent { payload, context } = event;
     if payload.get("Records").is_some() {
         let event: SqsEvent = serde_json::from_value(payload)?;
-        return Ok(serde_json::to_value(handle_queue(engine, event).await)?);
+        return Ok(serde_json::to_value(handle_queue(engine, event, runtime::print).await)?);
     }
     // What `lambda_http::run` does with every event, for this one. Its request is read from text only.
     let request: LambdaRequest = serde_json::from_str(&payload.to_string())?;

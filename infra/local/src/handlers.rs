@@ -8,8 +8,10 @@ use engine::Engine;
 use engine::ports::{DUE_SHARDS, PortResult, Store as _};
 use engine::sweep::overdue_from;
 use futures::stream::{self, StreamExt as _, TryStreamExt as _};
+use runtime::Metrics;
 use store::DynamoStore;
 
+use crate::metrics::Kept;
 use crate::ports::LocalPorts;
 use crate::queue::Queue;
 use crate::runner::{Handlers, Runner};
@@ -24,15 +26,17 @@ const ALL: u32 = 1_000_000;
 pub(crate) struct Functions {
     pub(crate) engine: Arc<Engine<LocalPorts>>,
     pub(crate) stand_ins: Arc<StandIns>,
+    pub(crate) metrics: Kept,
 }
 
 impl Handlers for Functions {
     async fn messages(&self, queue: Queue, event: SqsEvent) -> SqsBatchResponse {
+        let report = |metrics: &Metrics| self.metrics.add(metrics);
         match queue {
-            Queue::Enroll => enroll::handle(&self.engine, event).await,
-            Queue::Step => step::handle(&self.engine, event).await,
-            Queue::Send => send::handle(&self.engine, event).await,
-            Queue::Inbound => webhook::handle_queue(&self.engine, event).await,
+            Queue::Enroll => enroll::handle(&self.engine, event, report).await,
+            Queue::Step => step::handle(&self.engine, event, report).await,
+            Queue::Send => send::handle(&self.engine, event, report).await,
+            Queue::Inbound => webhook::handle_queue(&self.engine, event, report).await,
         }
     }
 
@@ -41,7 +45,7 @@ impl Handlers for Functions {
     }
 
     async fn sweep(&self) -> bool {
-        match sweep::handle(&self.engine).await {
+        match sweep::handle(&self.engine, |metrics| self.metrics.add(metrics)).await {
             // Passed over, or more than one sweep takes.
             Ok(swept) => swept.found > swept.repaired || swept.found >= FULL,
             Err(error) => {

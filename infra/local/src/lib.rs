@@ -12,9 +12,11 @@ mod database;
 mod handlers;
 mod http;
 mod messages;
+mod metrics;
 mod options;
 mod ports;
 mod queue;
+pub mod redrive;
 mod routes;
 mod runner;
 mod senders;
@@ -39,6 +41,7 @@ use crate::clock::LocalClock;
 use crate::database::{Calls, Dynamo};
 use crate::handlers::{Functions, plan_sweeps};
 use crate::http::{bind, counted, serve};
+use crate::metrics::Kept;
 use crate::ports::{Attempts, LocalChannels, LocalPorts, LocalQueues, LocalTimers};
 use crate::routes::Inside;
 use crate::runner::Runner;
@@ -134,8 +137,10 @@ impl Local {
         // One cache, so that what a request changes the workers see at once.
         let workers = engine(&runner, &store, &channels, &attempts, &identity, Some(&api));
 
+        let metrics = Kept::default();
         let dispatcher = {
-            let functions = Functions { engine: workers.clone(), stand_ins: stand_ins.clone() };
+            let (engine, stand_ins, metrics) = (workers.clone(), stand_ins.clone(), metrics.clone());
+            let functions = Functions { engine, stand_ins, metrics };
             tokio::spawn(runner.clone().dispatch(Arc::new(functions)))
         };
         let inside = Inside {
@@ -144,10 +149,12 @@ impl Local {
             stand_ins: stand_ins.clone(),
             attempts,
             calls,
+            metrics: metrics.clone(),
             tenant: identity.tenant,
             env: function_env(dynamo.url(), &identity.secret_text()),
         };
-        let served = counted(api::router(api).merge(webhook::router(workers)), &runner);
+        let webhooks = webhook::router(workers, move |forged| metrics.add(forged));
+        let served = counted(api::router(api).merge(webhooks), &runner);
         let router = served.merge(routes::router(Arc::new(inside)));
         let listener = socket.listen(BACKLOG)?;
         let base_url = format!("http://{}", listener.local_addr()?);

@@ -6,8 +6,11 @@ use std::process::ExitCode;
 use anyhow::Context as _;
 use clap::{Parser, Subcommand};
 use domain::time::Timestamp;
+use engine::ports::Clock as _;
 use local::client::Client;
+use local::redrive::{Redrive, redrive};
 use local::{ClockKind, Data, Local, Options, StartError};
+use runtime::SystemClock;
 use tracing_subscriber::EnvFilter;
 
 mod demo;
@@ -44,6 +47,10 @@ enum Command {
         #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
         contacts: Option<u32>,
     },
+    /// Sets the dead letters of a deployment on AWS going again, once what broke them is mended.
+    ///
+    /// Uses the account and region that the AWS CLI would use: AWS_PROFILE, AWS_REGION and so on.
+    Redrive(Redrive),
 }
 
 fn instant(text: &str) -> Result<Timestamp, &'static str> {
@@ -58,6 +65,7 @@ async fn main() -> ExitCode {
     let cli = Cli::parse();
     let result = match cli.command {
         Some(Command::Demo { contacts }) => play(contacts).await,
+        Some(Command::Redrive(options)) => on_aws(&options).await,
         None => serve(cli).await.map_err(anyhow::Error::from),
     };
     match result {
@@ -80,6 +88,13 @@ async fn play(contacts: Option<u32>) -> anyhow::Result<()> {
     }
     local.shutdown().await;
     Ok(())
+}
+
+/// The dead letters of a deployment.
+async fn on_aws(options: &Redrive) -> anyhow::Result<()> {
+    let sdk = aws_config::load_defaults(aws_config::BehaviorVersion::latest()).await;
+    anyhow::ensure!(sdk.region().is_some(), "set AWS_REGION to the deployment's region");
+    redrive(&aws_sdk_sqs::Client::new(&sdk), options, SystemClock.now(), &mut std::io::stdout()).await
 }
 
 async fn serve(cli: Cli) -> Result<(), StartError> {

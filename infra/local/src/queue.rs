@@ -48,6 +48,8 @@ pub(crate) struct Message {
     pub(crate) id: String,
     pub(crate) queue: Queue,
     pub(crate) body: String,
+    /// When it was there to be taken for the first time.
+    pub(crate) sent: Timestamp,
     /// Deliveries so far.
     pub(crate) receives: u32,
     /// Of a timer that Scheduler would hold: while it waits, another of this name is the same.
@@ -125,7 +127,7 @@ impl State {
             self.timers.insert(name.clone(), at);
         }
         let id = format!("local-{}", self.arrived + 1);
-        self.push(at, Work::Message(Message { id, queue, body, receives: 0, timer }));
+        self.push(at, Work::Message(Message { id, queue, body, sent: at, receives: 0, timer }));
     }
 
     /// One sweep for one instant is enough.
@@ -196,6 +198,16 @@ impl State {
             body: message.body,
         });
         true
+    }
+
+    /// Gives every dead letter back to its queue, as new; how many there were.
+    pub(crate) fn redrive(&mut self, now: Timestamp) -> usize {
+        let dead = std::mem::take(&mut self.dead);
+        let moved = dead.len();
+        for DeadLetter { queue, message_id: id, body, .. } in dead {
+            self.push(now, Work::Message(Message { id, queue, body, sent: now, receives: 0, timer: None }));
+        }
+        moved
     }
 
     /// Forgets every timer, step and planned send, and ends what runs, as a crash would. What stays:

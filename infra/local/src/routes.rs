@@ -22,6 +22,7 @@ use crate::database::Calls;
 use crate::handlers::plan_sweeps;
 use crate::http::{read, unprocessable};
 use crate::messages;
+use crate::metrics::Kept;
 use crate::ports::{Attempts, LocalPorts};
 use crate::runner::{ClockError, Runner};
 use crate::stand_ins::StandIns;
@@ -37,6 +38,7 @@ pub(crate) struct Inside {
     pub(crate) stand_ins: Arc<StandIns>,
     pub(crate) attempts: Attempts,
     pub(crate) calls: Calls,
+    pub(crate) metrics: Kept,
     pub(crate) tenant: TenantId,
     pub(crate) env: String,
 }
@@ -54,6 +56,8 @@ pub(crate) fn router(inside: Arc<Inside>) -> Router {
         .route("/_local/templates", post(templates))
         .route("/_local/restart", post(restart))
         .route("/_local/dead-letters", get(dead_letters))
+        .route("/_local/redrive", post(redrive))
+        .route("/_local/metrics", get(metrics))
         .route("/_local/calls", get(calls))
         .route("/_local/env", get(env))
         .with_state(inside)
@@ -179,6 +183,15 @@ async fn restart(State(inside): Shared) -> Answer {
 
 async fn dead_letters(State(inside): Shared) -> Json<Value> {
     Json(json!({"data": inside.runner.dead_letters()}))
+}
+
+/// Dead letters go back to their queues, as `ritmo redrive` does it on AWS.
+async fn redrive(State(inside): Shared) -> Json<Value> {
+    Json(json!({"moved": inside.runner.redrive()}))
+}
+
+async fn metrics(State(inside): Shared) -> Json<Value> {
+    Json(json!({"data": inside.metrics.lines()}))
 }
 
 async fn calls(State(inside): Shared) -> Json<Value> {

@@ -113,6 +113,12 @@ impl Runner {
         self.state().dead.clone()
     }
 
+    /// How many dead letters are on their queues again.
+    pub(crate) fn redrive(&self) -> usize {
+        let now = self.clock.now();
+        self.change(|state| state.redrive(now))
+    }
+
     /// Runs what becomes due, for as long as it is polled.
     pub(crate) async fn dispatch<H: Handlers>(self: Arc<Self>, handlers: Arc<H>) {
         let mut changed = self.changed.subscribe();
@@ -295,7 +301,10 @@ fn event(messages: &[Message]) -> SqsEvent {
             "messageId": message.id,
             "receiptHandle": message.id,
             "body": message.body,
-            "attributes": {"ApproximateReceiveCount": message.receives.to_string()},
+            "attributes": {
+                "ApproximateReceiveCount": message.receives.to_string(),
+                "SentTimestamp": (message.sent.0 * 1_000).to_string(),
+            },
             "messageAttributes": {},
             "eventSource": "aws:sqs",
             "awsRegion": "local",

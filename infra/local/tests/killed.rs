@@ -96,3 +96,35 @@ async fn nothing_is_doubled_and_what_is_missing_is_flagged() {
     running.kill();
     std::fs::remove_dir_all(dir).unwrap();
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_worker_that_dies_between_claim_and_answer_is_counted() {
+    let dir = std::env::temp_dir().join(format!("ritmo-killed-once-{}", std::process::id()));
+    let running = Running::start(&dir);
+    let definition = json!({"name": "Um", "target": "contact", "steps": [{
+        "key": "um", "wait": {"value": 0, "unit": "minutes"}, "channel": "whatsapp",
+        "content": {"type": "whatsapp_template", "name": "um", "language": "pt_BR"}}]});
+    let sequence = running.client.post("/v1/sequences", &definition).await.unwrap()["id"].as_str().unwrap().to_owned();
+    running.client.post(&format!("/v1/sequences/{sequence}/publish"), &json!({})).await.unwrap();
+    let slow = json!({"provider": "whatsapp_cloud", "fail": [{"delay_ms": 60_000}]});
+    running.client.post("/_local/faults", &slow).await.unwrap();
+    let body = json!({"sequence_id": sequence, "contact": {"phone": "+5511980000000"}});
+    let enrolled = running.client.post("/v1/enrollments", &body).await.unwrap()["id"].as_str().unwrap().to_owned();
+    let path = format!("/v1/enrollments/{enrolled}");
+    while running.client.get(&path).await.unwrap()["state"] != "sending" {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    running.kill();
+
+    let running = Running::start(&dir);
+    running.client.advance("2026-03-02T14:00:00Z").await.unwrap();
+    let metrics = running.client.get("/_local/metrics").await.unwrap();
+    let lines = metrics["data"].as_array().unwrap();
+    let unknown: Vec<_> = lines.iter().filter(|line| line["Function"] == "step" && line["Unknown"] == 1).collect();
+    assert_eq!(unknown.len(), 1, "{metrics}");
+    assert!(unknown[0]["_aws"].is_object(), "it is a metric: {metrics}");
+    assert_eq!(running.client.get(&path).await.unwrap()["steps"][0]["unknown"], true);
+    assert_eq!(running.accepted().await, 0);
+    running.kill();
+    std::fs::remove_dir_all(dir).unwrap();
+}

@@ -116,10 +116,12 @@ impl<P: Ports> Engine<P> {
         Ok(())
     }
 
-    /// Works on one part of a job until it is done (from the enroll queue).
-    pub async fn work(&self, work: &EnrollWork) -> Result<(), PortError> {
-        let Some(job) = self.store.job(work.tenant, work.job).await? else { return Ok(()) };
-        let Some(mut part) = self.store.part(work.tenant, work.job, work.part).await? else { return Ok(()) };
+    /// Works on one part of a job until it is done (from the enroll queue). The rows that this call
+    /// counted, without their errors.
+    pub async fn work(&self, work: &EnrollWork) -> Result<JobCounts, PortError> {
+        let mut sum = JobCounts::default();
+        let Some(job) = self.store.job(work.tenant, work.job).await? else { return Ok(sum) };
+        let Some(mut part) = self.store.part(work.tenant, work.job, work.part).await? else { return Ok(sum) };
         while (part.cursor as usize) < part.rows.len() {
             let from = part.cursor as usize;
             let to = (from + CHUNK).min(part.rows.len());
@@ -140,13 +142,18 @@ impl<P: Ports> Engine<P> {
             counted.parts_done = u32::from(to == part.rows.len());
             let next = JobPart { cursor: to as u32, ..part.clone() };
             part = match self.store.advance_part(work.tenant, work.job, part.cursor, &next, &counted).await? {
-                Saved::Yes => next,
+                Saved::Yes => {
+                    sum.created += counted.created;
+                    sum.repeated += counted.repeated;
+                    sum.failed += counted.failed;
+                    next
+                }
                 // The same part is worked on twice: go on from where the other is.
                 Saved::No(Some(other)) => other,
-                Saved::No(None) => return Ok(()),
+                Saved::No(None) => return Ok(sum),
             };
         }
-        Ok(())
+        Ok(sum)
     }
 
     /// One row. The outer error is a passing fault: the part comes again from its last save.

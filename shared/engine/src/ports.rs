@@ -32,6 +32,17 @@ pub enum PortError {
     Poison(String),
 }
 
+impl PortError {
+    /// The reaction in one word, for logs.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::Throttled(_) => "throttled",
+            Self::Transient(_) => "transient",
+            Self::Poison(_) => "poison",
+        }
+    }
+}
+
 pub type PortResult<T> = Result<T, PortError>;
 
 /// A write on a revision that may have been overtaken.

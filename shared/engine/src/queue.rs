@@ -1,5 +1,6 @@
 //! Messages on the queues, versioned: what was queued before a deploy still parses after it.
 
+use domain::enrollment::PlannedSend;
 use domain::ids::{EnrollmentId, JobId, SenderId, TenantId};
 use domain::message::InboundEvent;
 use serde::{Deserialize, Serialize};
@@ -33,6 +34,35 @@ pub struct InboundWork {
     pub tenant: TenantId,
     pub sender: SenderId,
     pub events: Vec<InboundEvent>,
+}
+
+/// What a message is about, for the log: an id, never anything of what it says.
+pub trait Subject {
+    fn subject(&self) -> String;
+}
+
+impl Subject for StepDue {
+    fn subject(&self) -> String {
+        self.enrollment.to_string()
+    }
+}
+
+impl Subject for PlannedSend {
+    fn subject(&self) -> String {
+        self.enrollment.to_string()
+    }
+}
+
+impl Subject for EnrollWork {
+    fn subject(&self) -> String {
+        self.job.to_string()
+    }
+}
+
+impl Subject for InboundWork {
+    fn subject(&self) -> String {
+        self.sender.to_string()
+    }
 }
 
 /// Everything that travels on a queue. `v` comes first so that a later form can be told apart.

@@ -30,10 +30,40 @@ const CLAIM_TRIES: usize = 3;
 /// Two workers' settings differ by at most their caches' age: planning again at once would only spin.
 const STALE_SECONDS: i64 = 15;
 
+/// What became of a planned send.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Sent {
+    /// Claimed and settled.
+    Called {
+        /// Seconds until the claim, from the moment at which it could have gone out.
+        lag: i64,
+        result: CallResult,
+    },
+    /// Buffered for too long, or its sender or account has stopped: back to the step function. Or early
+    /// for its slot: back on its queue.
+    PlannedAgain,
+    /// The work was done already, or is another's.
+    Outdated,
+}
+
+/// What a provider call came to for its step.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CallResult {
+    Accepted,
+    /// No answer: nobody knows whether it was accepted.
+    Unknown,
+    /// Refused for now, and tried again.
+    Retried,
+    /// Refused for good: the step failed.
+    Refused,
+    /// Refused because of its sender, which is suspended: parked.
+    SenderSuspended,
+}
+
 impl<P: Ports> Engine<P> {
     /// Claims the step, calls the provider once, and settles what came of it. An error means that
     /// nothing was claimed and the message may come again.
-    pub async fn send(&self, planned: &PlannedSend) -> Result<(), PortError> {
+    pub async fn send(&self, planned: &PlannedSend) -> Result<Sent, PortError> {
         let tenant = planned.tenant;
         // Whatever can fail for a passing reason comes before the claim.
         let version = self.version(tenant, planned.enrollment.sequence, planned.version).await?;
@@ -48,7 +78,7 @@ impl<P: Ports> Engine<P> {
         }
         // Early: this worker's clock is behind, or the queue could not wait as long.
         if planned.not_before.is_some_and(|slot| now < slot) {
-            return self.queues.send(planned, now).await;
+            return self.queues.send(planned, now).await.map(|()| Sent::PlannedAgain);
         }
         let Some(sender) = sender.filter(|s| s.suspended.is_none() && account.settings.enabled) else {
             // The step function holds it, once its settings are as fresh as these.
@@ -62,12 +92,16 @@ impl<P: Ports> Engine<P> {
         match self.claim(planned, &lease).await? {
             Claim::Claimed(claimed) => {
                 let outcome = self.call(planned, sender, &credentials, lease.expires_at).await;
-                self.settle(tenant, *claimed, &lease.token, &outcome, sender, planned, &version, &account.settings)
-                    .await
+                let (step, lag) = (claimed.step, now.seconds_since(claimed.ready_at().unwrap_or(now)));
+                let settled = self
+                    .settle(tenant, *claimed, &lease.token, &outcome, sender, planned, &version, &account.settings)
+                    .await;
+                self.arm_or_leave(tenant, &settled).await;
+                Ok(Sent::Called { lag, result: result(&outcome, step, &settled) })
             }
             // Work already done, or another's: see to the current generation's timer.
-            Claim::Refused(Some(standing)) => self.arm(tenant, &standing).await,
-            Claim::Refused(None) => Ok(()),
+            Claim::Refused(Some(standing)) => self.arm(tenant, &standing).await.map(|()| Sent::Outdated),
+            Claim::Refused(None) => Ok(Sent::Outdated),
         }
     }
 
@@ -85,9 +119,9 @@ impl<P: Ports> Engine<P> {
     }
 
     /// Back to the step function, under the same generation.
-    async fn plan_again(&self, planned: &PlannedSend, at: Timestamp, now: Timestamp) -> Result<(), PortError> {
+    async fn plan_again(&self, planned: &PlannedSend, at: Timestamp, now: Timestamp) -> Result<Sent, PortError> {
         let due = StepDue { tenant: planned.tenant, enrollment: planned.enrollment, generation: planned.generation };
-        self.timers.arm_again(&due, at, now).await
+        self.timers.arm_again(&due, at, now).await.map(|()| Sent::PlannedAgain)
     }
 
     /// The provider call, between the message record and a last look at the lease.
@@ -124,6 +158,7 @@ impl<P: Ports> Engine<P> {
         self.channels.send(sender, credentials, &outbound).await
     }
 
+    /// The enrollment as it then stands, as far as is known.
     #[expect(clippy::too_many_arguments, reason = "all of it is the one claim's context")]
     async fn settle(
         &self,
@@ -135,7 +170,7 @@ impl<P: Ports> Engine<P> {
         planned: &PlannedSend,
         version: &Version,
         settings: &Settings,
-    ) -> Result<(), PortError> {
+    ) -> Enrollment {
         if let SendOutcome::Refused(refusal) = outcome {
             self.react(tenant, sender.id, refusal).await;
         }
@@ -146,11 +181,11 @@ impl<P: Ports> Engine<P> {
         for _ in 0..MAX_RACES {
             let now = self.now();
             let settled = settle(&current, token, outcome, sender.provider.has_statuses(), &planning, now);
-            let Some(next) = settled else { return self.arm_or_leave(tenant, &current).await };
+            let Some(next) = settled else { return current };
             match self.store.commit(tenant, &next).await {
-                Ok(Saved::Yes) => return self.arm_or_leave(tenant, &next).await,
+                Ok(Saved::Yes) => return next,
                 Ok(Saved::No(Some(newer))) => current = newer,
-                Ok(Saved::No(None)) => return Ok(()),
+                Ok(Saved::No(None)) => return current,
                 // The commit may have been written: trying the same one again finds that out.
                 Err(PortError::Throttled(_) | PortError::Transient(_)) => {}
                 Err(PortError::Poison(_)) => break,
@@ -158,16 +193,15 @@ impl<P: Ports> Engine<P> {
         }
         // The lease stands and will lapse: the step function takes it from there.
         tracing::warn!(enrollment = %planned.enrollment, "a send could not be settled; its lease will lapse");
-        self.arm_or_leave(tenant, &current).await
+        current
     }
 
     /// After a claim the queue must not see this message again as unfinished: a timer that cannot
     /// be armed is left to the sweep.
-    async fn arm_or_leave(&self, tenant: TenantId, enrollment: &Enrollment) -> Result<(), PortError> {
+    async fn arm_or_leave(&self, tenant: TenantId, enrollment: &Enrollment) {
         if let Err(error) = self.arm(tenant, enrollment).await {
             tracing::warn!(enrollment = %enrollment.id, %error, "a timer could not be armed; the sweep will");
         }
-        Ok(())
     }
 
     /// What a refusal means beyond its own step.
@@ -195,6 +229,17 @@ impl<P: Ports> Engine<P> {
         }
         self.forget(tenant);
         Ok(())
+    }
+}
+
+/// `step`: the one that was claimed.
+fn result(outcome: &SendOutcome, step: u32, settled: &Enrollment) -> CallResult {
+    match outcome {
+        SendOutcome::Accepted { .. } => CallResult::Accepted,
+        SendOutcome::Ambiguous => CallResult::Unknown,
+        SendOutcome::Refused(refusal) if refusal.reaction == Reaction::Sender => CallResult::SenderSuspended,
+        SendOutcome::Refused(_) if settled.step == step && !settled.state.is_finished() => CallResult::Retried,
+        SendOutcome::Refused(_) => CallResult::Refused,
     }
 }
 

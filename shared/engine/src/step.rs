@@ -7,21 +7,43 @@
 
 use domain::contact::Person;
 use domain::enrollment::plan::{Context, Plan, plan};
-use domain::enrollment::{Enrollment, State};
+use domain::enrollment::{Enrollment, ParkReason, State};
 use domain::ids::TenantId;
 
 use crate::ports::{Queues as _, Saved, Store as _, Timers as _};
 use crate::queue::StepDue;
 use crate::{Engine, PortError, Ports};
 
+/// What a timer came to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stepped {
+    /// A send is on its queue.
+    Planned,
+    /// The enrollment is parked.
+    Held(ParkReason),
+    /// A lease ran out: nobody knows whether the step went out.
+    Unknown,
+    /// Any other change.
+    Changed,
+    /// The timer came before its time, or met a live lease.
+    Early,
+    /// The work was done already, or is another's.
+    Outdated,
+}
+
 impl<P: Ports> Engine<P> {
     /// One strong read, then a planned send on its queue, or a change of the enrollment.
-    pub async fn step(&self, due: &StepDue) -> Result<(), PortError> {
+    pub async fn step(&self, due: &StepDue) -> Result<Stepped, PortError> {
         let tenant = due.tenant;
-        let Some(person) = self.store.person(tenant, due.enrollment.contact).await? else { return Ok(()) };
-        let Some(enrollment) = person.enrollments.iter().find(|e| e.id == due.enrollment) else { return Ok(()) };
+        let Some(person) = self.store.person(tenant, due.enrollment.contact).await? else {
+            return Ok(Stepped::Outdated);
+        };
+        let Some(enrollment) = person.enrollments.iter().find(|e| e.id == due.enrollment) else {
+            return Ok(Stepped::Outdated);
+        };
         if enrollment.generation != due.generation {
-            return self.arm(tenant, enrollment).await;
+            self.arm(tenant, enrollment).await?;
+            return Ok(Stepped::Outdated);
         }
         let mut planned = self.plan(tenant, &person, enrollment, due.generation).await?;
         // Nobody is held on settings that are up to 30 s old.
@@ -36,17 +58,22 @@ impl<P: Ports> Engine<P> {
             planned = reservation.with(slot, now);
         }
         match planned {
-            Plan::Stale => self.arm(tenant, enrollment).await,
-            Plan::NotBefore(at) => self.timers.arm_again(due, at, now).await,
-            Plan::Send(planned) => self.queues.send(&planned, now).await,
+            Plan::Stale => self.arm(tenant, enrollment).await.map(|()| Stepped::Outdated),
+            Plan::NotBefore(at) => self.timers.arm_again(due, at, now).await.map(|()| Stepped::Early),
+            Plan::Send(planned) => self.queues.send(&planned, now).await.map(|()| Stepped::Planned),
             Plan::Reserve(_) => unreachable!("a reservation comes to a send or a change"),
             Plan::Change(next) => {
-                let standing = match self.store.commit(tenant, &next).await? {
-                    Saved::Yes => *next,
-                    Saved::No(Some(newer)) => newer,
-                    Saved::No(None) => return Ok(()),
+                let stepped = match &next.state {
+                    State::Parked(reason) => Stepped::Held(*reason),
+                    _ if enrollment.lease.as_ref().is_some_and(|l| l.resolve_at.is_none()) => Stepped::Unknown,
+                    _ => Stepped::Changed,
                 };
-                self.arm(tenant, &standing).await
+                let (standing, stepped) = match self.store.commit(tenant, &next).await? {
+                    Saved::Yes => (*next, stepped),
+                    Saved::No(Some(newer)) => (newer, Stepped::Outdated),
+                    Saved::No(None) => return Ok(Stepped::Outdated),
+                };
+                self.arm(tenant, &standing).await.map(|()| stepped)
             }
         }
     }

@@ -26,6 +26,9 @@ pub struct Swept {
     pub found: u32,
     /// Of these, how many got their step message again.
     pub repaired: u32,
+    /// Seconds for which the oldest of these has been overdue; an earlier sweep's push-back is no
+    /// excuse.
+    pub oldest: i64,
 }
 
 impl<P: Ports> Engine<P> {
@@ -37,7 +40,11 @@ impl<P: Ports> Engine<P> {
             for entry in self.store.due(shard, until, PER_SHARD).await? {
                 swept.found += 1;
                 match self.repair(entry).await {
-                    Ok(repaired) => swept.repaired += u32::from(repaired),
+                    Ok(None) => {}
+                    Ok(Some(overdue)) => {
+                        swept.repaired += 1;
+                        swept.oldest = swept.oldest.max(overdue);
+                    }
                     // It stays the earliest for ever, and must not keep the sweep from the others.
                     Err(PortError::Poison(error)) => {
                         tracing::error!(enrollment = %entry.enrollment, error, "an overdue run cannot be read");
@@ -53,15 +60,17 @@ impl<P: Ports> Engine<P> {
             let swept = swept?;
             sum.found += swept.found;
             sum.repaired += swept.repaired;
+            sum.oldest = sum.oldest.max(swept.oldest);
         }
         Ok(sum)
     }
 
-    async fn repair(&self, entry: DueEntry) -> Result<bool, PortError> {
-        let Some(enrollment) = self.store.enrollment(entry.tenant, entry.enrollment).await? else { return Ok(false) };
+    /// The seconds for which it was overdue; `None` when there was nothing to repair.
+    async fn repair(&self, entry: DueEntry) -> Result<Option<i64>, PortError> {
+        let Some(enrollment) = self.store.enrollment(entry.tenant, entry.enrollment).await? else { return Ok(None) };
         let now = self.now();
         if enrollment.wake != Some(entry.wake) || enrollment.next_at().is_none_or(|at| at > now) {
-            return Ok(false); // the index is behind, or a lease is alive
+            return Ok(None); // the index is behind, or a lease is alive
         }
         let wake = now.plus_seconds(push_back(&enrollment));
         let pushed = self.store.push_back(entry, enrollment.generation, wake, enrollment.swept + 1).await?;
@@ -69,7 +78,8 @@ impl<P: Ports> Engine<P> {
             let due = StepDue { tenant: entry.tenant, enrollment: entry.enrollment, generation: enrollment.generation };
             self.timers.arm_again(&due, now, now).await?;
         }
-        Ok(pushed)
+        let since = enrollment.ready_at().filter(|_| enrollment.lease.is_none()).unwrap_or(entry.wake).min(entry.wake);
+        Ok(pushed.then(|| now.seconds_since(since)))
     }
 }
 

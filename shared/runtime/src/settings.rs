@@ -20,6 +20,9 @@ pub struct Settings {
     pub operator_key: Option<String>,
     /// `RITMO_PUBLIC_URL`: the origin that providers and contacts see.
     pub public_url: String,
+    /// `RITMO_WHATSAPP_ORIGIN`: where WhatsApp is called for senders without a `base_url`, for
+    /// example a proxy with a fixed address; without it, Meta's own.
+    pub whatsapp_origin: Option<String>,
 }
 
 impl std::fmt::Debug for Settings {
@@ -51,13 +54,15 @@ impl Settings {
     pub fn read(variable: impl Fn(&str) -> Option<String>) -> Result<Self, SettingsError> {
         let optional = |name: &'static str| variable(name).filter(|value| !value.is_empty());
         let get = |name: &'static str| optional(name).ok_or(SettingsError::Missing(name));
-        let shaped = |name: &'static str, prefixes: &[&str], expected: &'static str| {
-            let value = get(name)?;
+        let shaped = |name: &'static str, value: String, prefixes: &[&str], expected: &'static str| {
             let fits = prefixes.iter().any(|prefix| value.starts_with(prefix));
             if fits { Ok(value) } else { Err(SettingsError::Wrong { name, expected }) }
         };
-        let url = |name| shaped(name, &["https://", "http://"], "a URL");
-        let arn = |name| shaped(name, &["arn:"], "an ARN");
+        let as_url = |name, value| shaped(name, value, &["https://", "http://"], "a URL");
+        let url = |name| as_url(name, get(name)?);
+        let arn = |name| shaped(name, get(name)?, &["arn:"], "an ARN");
+        let without_slash = |url: String| url.trim_end_matches('/').to_owned();
+        let whatsapp_origin = optional("RITMO_WHATSAPP_ORIGIN").map(|value| as_url("RITMO_WHATSAPP_ORIGIN", value));
         Ok(Self {
             table: get("RITMO_TABLE")?,
             queues: QueueUrls {
@@ -74,7 +79,8 @@ impl Settings {
             },
             secret: secret("RITMO_SECRET", &get("RITMO_SECRET")?)?,
             operator_key: optional("RITMO_OPERATOR_KEY"),
-            public_url: url("RITMO_PUBLIC_URL")?.trim_end_matches('/').to_owned(),
+            public_url: without_slash(url("RITMO_PUBLIC_URL")?),
+            whatsapp_origin: whatsapp_origin.transpose()?.map(without_slash),
         })
     }
 }
@@ -118,9 +124,12 @@ mod tests {
         assert_eq!(settings.secret, [7; 32]);
         assert_eq!(settings.operator_key, None);
         assert_eq!(settings.public_url, "https://ritmo.test");
+        assert_eq!(settings.whatsapp_origin, None);
         all.insert("RITMO_OPERATOR_KEY", "op".into());
+        all.insert("RITMO_WHATSAPP_ORIGIN", "https://proxy.test/".into());
         let settings = read(&all).unwrap();
         assert_eq!(settings.operator_key.as_deref(), Some("op"));
+        assert_eq!(settings.whatsapp_origin.as_deref(), Some("https://proxy.test"));
         assert_eq!(format!("{settings:?}"), r#"Settings { table: "ritmo", .. }"#);
     }
 
@@ -141,6 +150,7 @@ mod tests {
             ("RITMO_SECRET", "c2VjcmV0"),
             ("RITMO_SECRET", "secret!"),
             ("RITMO_QUEUE_SEND", "send-secret"),
+            ("RITMO_WHATSAPP_ORIGIN", "origin-secret"),
             ("RITMO_SCHEDULER_ROLE_ARN", "role-secret"),
         ] {
             let mut all = whole();

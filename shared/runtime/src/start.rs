@@ -9,6 +9,7 @@ use aws_config::retry::RetryConfig;
 use aws_config::timeout::TimeoutConfig;
 use channels::Providers;
 use domain::ids::TenantId;
+use domain::message::ProviderKind;
 use engine::accounts::secret_hash;
 use engine::ports::Store as _;
 use engine::{Config, Engine};
@@ -70,13 +71,17 @@ pub async fn start(kind: Kind) -> Result<Arc<Engine<LambdaPorts>>, StartError> {
         settings.schedules,
     );
     let providers = Providers::new().map_err(|_| StartError::Http)?;
+    let mut channels = ProviderAdapter::new(providers, Addresses::Public);
+    if let Some(origin) = settings.whatsapp_origin {
+        channels = channels.with_origin(ProviderKind::WhatsappCloud, origin);
+    }
     let engine: Engine<LambdaPorts> = Engine {
         timers,
         queues: SqsQueues::new(sqs, settings.queues),
         clock: SystemClock,
         random: OsRandom,
         secrets: store.clone(),
-        channels: ProviderAdapter::new(providers, Addresses::Public),
+        channels,
         config: Config {
             lease_seconds: LEASE_SECONDS,
             cache_settings: kind == Kind::Worker,

@@ -116,7 +116,7 @@ async fn a_sweep_reads_what_is_overdue_and_not_what_waits() {
         insert(&shop, &all).await;
         drop(reads.take());
         shop.now(now);
-        assert_eq!(shop.engine.sweep().await, Ok(Swept { found: 10, repaired: 10 }));
+        assert_eq!(shop.engine.sweep().await, Ok(Swept { found: 10, repaired: 10, oldest: 3_600 }));
         let expected = [("GetItem, strong", 10), ("Query GSI2", 128), ("UpdateItem", 10), ("entries looked at", 10)];
         assert_eq!(reads.take(), expected.map(|(what, n)| (what.to_owned(), n)), "with {waits} waiting");
         assert_eq!(shop.engine.timers.waiting().len(), 10);

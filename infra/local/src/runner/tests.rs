@@ -127,6 +127,18 @@ async fn a_failing_message_comes_again_until_it_is_a_dead_letter() {
 }
 
 #[tokio::test]
+async fn dead_letters_go_back_once() {
+    let (runner, script) = Script::start();
+    put(&runner, 0, "fail 1");
+    runner.advance(START.plus_days(1)).await.unwrap();
+    assert_eq!((script.seen().len(), runner.dead_letters().len()), (5, 1));
+    assert_eq!((runner.redrive(), runner.redrive()), (1, 0));
+    assert_eq!(runner.dead_letters(), []);
+    runner.advance(START.plus_days(2)).await.unwrap();
+    assert_eq!((script.seen().len(), runner.dead_letters().len()), (10, 1), "as new: with all its deliveries");
+}
+
+#[tokio::test]
 async fn a_crash_forgets_timers_and_ends_what_runs() {
     let (runner, script) = Script::start();
     put(&runner, 0, "slow 1");

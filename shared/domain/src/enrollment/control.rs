@@ -5,7 +5,7 @@
 //! and leaves the lease for the send to be recorded.
 
 use super::schedule::Planning;
-use super::types::{Enrollment, HappeningCode, Intent, Outcome, ParkReason, State, StepReason, StepStatus};
+use super::types::{Enrollment, HappeningCode, Intent, Outcome, ParkReason, State, StepReason, StepRecord, StepStatus};
 use crate::guard;
 use crate::time::{Anchor, Timestamp};
 
@@ -136,8 +136,9 @@ impl Enrollment {
     /// its exit rule says so.
     pub fn replied(&self, at: Timestamp, ends: Option<Outcome>, now: Timestamp) -> Option<Self> {
         let mut next = self.clone();
-        let answered =
-            next.body.records.iter_mut().rev().find(|r| r.possibly_sent() && r.sent_at.is_some_and(|sent| sent <= at));
+        // By time: a move to another version may have changed the order.
+        let before = |r: &&mut StepRecord| r.possibly_sent() && r.sent_at.is_some_and(|sent| sent <= at);
+        let answered = next.body.records.iter_mut().filter(before).max_by_key(|r| r.sent_at);
         if let Some(record) = answered
             && record.status != StepStatus::Replied
         {

@@ -334,3 +334,21 @@ fn steps_of_an_earlier_version_stay_in_the_timeline() {
     let steps: Vec<_> = e.steps(&world.sequence).iter().map(|s| (s.key.to_owned(), s.status)).collect();
     assert_eq!(steps, [("x".into(), StepStatus::Scheduled), ("b".into(), StepStatus::Pending)]);
 }
+
+/// Records stand in the order in which steps were first planned, which a move may leave behind.
+#[test]
+fn the_step_that_was_sent_last_is_marked_whatever_the_order() {
+    let mut world = on(&["a", "b"]);
+    let e = world.enrolled();
+    let e = moved(&mut world, &e, &["b", "a"], START).unwrap();
+    let e = world.sent(&e, NOW);
+    let later = NOW.plus_days(1);
+    let sending = world.claimed(&e, later);
+    let attempt = AttemptRef { enrollment: e.id, generation: sending.lease.as_ref().unwrap().generation };
+    let delivered = world.status(&sending, attempt, DeliveryStatus::Delivered, later).unwrap();
+    let settled = world.settled(&delivered, &accepted(), later);
+    let of = |e: &Enrollment, key: &str| e.records.iter().find(|r| r.key == key).map(|r| r.status);
+    assert_eq!((of(&settled, "b"), of(&settled, "a")), (Some(StepStatus::Sent), Some(StepStatus::Delivered)));
+    let answered = settled.replied(later.plus_seconds(9), None, later.plus_seconds(9)).unwrap();
+    assert_eq!((of(&answered, "b"), of(&answered, "a")), (Some(StepStatus::Sent), Some(StepStatus::Replied)));
+}

@@ -81,7 +81,7 @@ pub fn settle(
         }
         (SendOutcome::Accepted { provider_message_id, .. }, None) => {
             let result = AttemptResult::Accepted(DeliveryStatus::Sent);
-            next.settle_sent(result, Some(provider_message_id.clone()), planning, now);
+            next.settle_sent(result, Some(provider_message_id.clone()), now, planning, now);
         }
         (SendOutcome::Ambiguous, None) if lease.resolve_at.is_some() => return None,
         (SendOutcome::Ambiguous, None) if guard!(SilenceIsUnknown, true) => {
@@ -107,7 +107,7 @@ pub(crate) fn lapse(e: &Enrollment, has_statuses: bool, planning: &Planning<'_>,
 pub(crate) fn resolve(e: &Enrollment, planning: &Planning<'_>, now: Timestamp) -> Enrollment {
     let mut next = e.clone();
     next.rev += 1;
-    next.settle_sent(AttemptResult::Unknown, None, planning, now);
+    next.settle_sent(AttemptResult::Unknown, None, now, planning, now);
     next.next_generation();
     next
 }
@@ -122,7 +122,7 @@ impl Enrollment {
             return self.settle_reported(reported, planning, now);
         }
         if !has_statuses {
-            return self.settle_sent(AttemptResult::Unknown, None, planning, now);
+            return self.settle_sent(AttemptResult::Unknown, None, now, planning, now);
         }
         let resolve_at = lease.claimed_at.plus_seconds(RESOLVE_AFTER_SECONDS);
         lease.resolve_at = Some(resolve_at);
@@ -146,21 +146,15 @@ impl Enrollment {
             });
             return self.settle_failed(&refusal, id, planning, now);
         }
-        self.settle_sent(AttemptResult::Accepted(reported.status), id, planning, now);
-        self.raise_rank(reported.status, reported.at);
-        self.close_early(planning, now);
+        self.settle_sent(AttemptResult::Accepted(reported.status), id, reported.at, planning, now);
     }
 
-    /// Marks the step just settled with a status that arrived before.
-    fn raise_rank(&mut self, status: DeliveryStatus, at: Timestamp) {
-        let Some(record) = self.body.records.iter_mut().rev().find(|r| r.possibly_sent()) else { return };
-        record.raise(status, at);
-    }
-
+    /// `at`: when a status said what the result says.
     fn settle_sent(
         &mut self,
         result: AttemptResult,
         provider_message_id: Option<String>,
+        at: Timestamp,
         planning: &Planning<'_>,
         now: Timestamp,
     ) {
@@ -168,12 +162,14 @@ impl Enrollment {
         let sent_at = lease.claimed_at;
         if let Some(step) = planning.step(self.step) {
             let record = self.record(&step.key);
+            let reported = if let AttemptResult::Accepted(status) = result { status } else { DeliveryStatus::Sent };
             record.attempt(&lease, result, provider_message_id);
             // An earlier attempt may have been reported as delivered meanwhile.
             let reached = guard!(SettleRank, record.possibly_sent());
             record.status = if reached { record.status } else { StepStatus::Sent };
             record.reason = None;
             record.sent_at = Some(sent_at);
+            record.raise(reported, at);
         }
         if self.state.is_finished() {
             self.wake = None;

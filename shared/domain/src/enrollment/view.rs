@@ -52,6 +52,13 @@ impl Enrollment {
         }
     }
 
+    /// Since when nothing but us has kept the step from going out: its due, or what happened to the
+    /// run after that (resumed, released, tried in vain).
+    pub fn ready_at(&self) -> Option<Timestamp> {
+        let last = self.happenings.last().map(|happening| happening.at);
+        self.due.map(|due| last.map_or(due, |last| due.max(last)))
+    }
+
     /// Every step of the version, the untouched ones as pending.
     pub fn steps<'a>(&'a self, sequence: &'a Sequence) -> Vec<StepView<'a>> {
         let view = |(index, step): (usize, &'a crate::sequence::Step)| {

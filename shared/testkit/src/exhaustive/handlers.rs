@@ -161,8 +161,8 @@ fn future(play: &Play, work: &Work, enrollment: Option<EnrollmentId>) -> Running
             Box::pin(async move {
                 let bad = |e: serde_json::Error| e.to_string();
                 match queue {
-                    Queue::Step => engine.step(&decode(&body).map_err(bad)?).await,
-                    Queue::Send => engine.send(&decode(&body).map_err(bad)?).await,
+                    Queue::Step => engine.step(&decode(&body).map_err(bad)?).await.map(drop),
+                    Queue::Send => engine.send(&decode(&body).map_err(bad)?).await.map(drop),
                     Queue::Inbound => engine.apply_queued(&decode(&body).map_err(bad)?).await,
                 }
                 .map_err(text)?;

@@ -50,6 +50,12 @@ pub const SCENES: &[Scene] = &[
     },
     Scene { name: "ends", asks: &[Ask::Reply, Ask::Exit, Ask::Pause, Ask::ResumeKeep], dated: false, wrote: true },
     Scene {
+        name: "versions",
+        asks: &[Ask::Migrate(2), Ask::Migrate(1), Ask::Pause, Ask::ResumeKeep, Ask::Skip],
+        dated: false,
+        wrote: true,
+    },
+    Scene {
         name: "dates",
         asks: &[Ask::Move(3), Ask::Move(30), Ask::Pause, Ask::ResumeKeep],
         dated: true,

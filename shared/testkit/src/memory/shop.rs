@@ -135,7 +135,7 @@ impl<S: Store> Shop<S> {
         let saved = self.engine.store.save_contact(self.tenant, &contact, &identities, &[]);
         saved.await.expect("a store that writes");
         let request = EnrollRequest {
-            entry: u64::from(n) + 1,
+            entry: u64::from(n),
             sequence: self.sequence,
             contact: contact.id,
             conversation: None,

@@ -76,7 +76,7 @@ impl Runner {
                 let Some((sender, event)) = self.begin_webhook(webhook, id) else { return };
                 let text = format!("webhook {}", webhook_text(&event));
                 let future = async move {
-                    engine.apply(sender, vec![event]).await.map(|()| Answer::Done).map_err(|e| e.to_string())
+                    engine.apply(sender, vec![event]).await.map(|_| Answer::Done).map_err(|e| e.to_string())
                 };
                 (Work::Webhook(webhook), Box::pin(future), worker, text)
             }
@@ -212,15 +212,15 @@ fn consume(engine: Api, queue: Queue, body: String) -> Running {
     match queue {
         Queue::Step => Box::pin(async move {
             let due = decode(&body).map_err(|e| e.to_string())?;
-            engine.step(&due).await.map(|()| Answer::Done).map_err(text)
+            engine.step(&due).await.map(|_| Answer::Done).map_err(text)
         }),
         Queue::Send => Box::pin(async move {
             let planned = decode(&body).map_err(|e| e.to_string())?;
-            engine.send(&planned).await.map(|()| Answer::Done).map_err(text)
+            engine.send(&planned).await.map(|_| Answer::Done).map_err(text)
         }),
         Queue::Enroll => Box::pin(async move {
             let work = decode(&body).map_err(|e| e.to_string())?;
-            engine.work(&work).await.map(|()| Answer::Done).map_err(text)
+            engine.work(&work).await.map(|_| Answer::Done).map_err(text)
         }),
         Queue::Inbound => Box::pin(async move {
             let work = decode(&body).map_err(|e| e.to_string())?;

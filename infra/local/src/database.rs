@@ -1,21 +1,20 @@
 //! DynamoDB in this process: dynoxide (SQLite inside) over loopback HTTP, and real SDK clients on it.
 
-use std::collections::BTreeMap;
 use std::path::Path;
-use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use aws_config::BehaviorVersion;
+use aws_config::timeout::TimeoutConfig;
 use aws_sdk_dynamodb::Client;
-use aws_sdk_dynamodb::config::interceptors::BeforeTransmitInterceptorContextRef;
-use aws_sdk_dynamodb::config::{ConfigBag, Credentials, Intercept, Region, RuntimeComponents};
-use aws_sdk_dynamodb::error::BoxError;
+use aws_sdk_dynamodb::config::{Credentials, Region};
 use dynoxide::Database;
-use serde::Serialize;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 
 use crate::StartError;
+use crate::usage::Meter;
+
+const CALL_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// A served database.
 pub(crate) struct Dynamo {
@@ -43,19 +42,21 @@ impl Dynamo {
         Ok(Self { url, stop, task })
     }
 
-    /// A client; its calls are counted where a counter is given.
-    pub(crate) async fn client(&self, calls: Option<&Calls>) -> Client {
+    /// A client; what it asks is counted where a meter is given.
+    pub(crate) async fn client(&self, meter: Option<Meter>) -> Client {
         let sdk = aws_config::defaults(BehaviorVersion::latest())
             .endpoint_url(&self.url)
             .region(Region::from_static("local"))
             .credentials_provider(Credentials::new("local", "local", None, None, "local"))
             .load()
             .await;
-        let client = store::client(&sdk);
-        match calls {
-            Some(calls) => Client::from_conf(client.config().to_builder().interceptor(calls.clone()).build()),
-            None => client,
+        // A machine that is busy with something else is no table that fails: repeats would be counted.
+        let patient = TimeoutConfig::builder().operation_timeout(CALL_TIMEOUT).build();
+        let mut config = store::client(&sdk).config().to_builder().timeout_config(patient);
+        if let Some(meter) = meter {
+            config = config.interceptor(meter);
         }
+        Client::from_conf(config.build())
     }
 
     pub(crate) fn url(&self) -> &str {
@@ -68,41 +69,5 @@ impl Dynamo {
         if tokio::time::timeout(patience, &mut self.task).await.is_err() {
             self.task.abort();
         }
-    }
-}
-
-/// How often each operation was called, repeats by the SDK included.
-#[derive(Debug, Clone, Default)]
-pub(crate) struct Calls(Arc<Mutex<BTreeMap<String, u64>>>);
-
-/// `GET /_local/calls`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub(crate) struct CallCounts {
-    pub(crate) total: u64,
-    pub(crate) by_operation: BTreeMap<String, u64>,
-}
-
-impl Calls {
-    pub(crate) fn counts(&self) -> CallCounts {
-        let by_operation = self.0.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        CallCounts { total: by_operation.values().sum(), by_operation }
-    }
-}
-
-impl Intercept for Calls {
-    fn name(&self) -> &'static str {
-        "CountCalls"
-    }
-
-    fn read_before_transmit(
-        &self,
-        context: &BeforeTransmitInterceptorContextRef<'_>,
-        _components: &RuntimeComponents,
-        _config: &mut ConfigBag,
-    ) -> Result<(), BoxError> {
-        let target = context.request().headers().get("x-amz-target").unwrap_or_default();
-        let operation = target.rsplit('.').next().unwrap_or_default().to_owned();
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner).entry(operation).or_default() += 1;
-        Ok(())
     }
 }

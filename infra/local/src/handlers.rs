@@ -16,6 +16,7 @@ use crate::ports::LocalPorts;
 use crate::queue::Queue;
 use crate::runner::{Handlers, Runner};
 use crate::stand_ins::{PendingWebhook, StandIns};
+use crate::usage::{Function, Meters, Request};
 
 const SHARDS_AT_ONCE: usize = 8;
 /// A sweep takes so many entries of a shard; what is more waits for the next.
@@ -23,29 +24,43 @@ const FULL: u32 = 200;
 /// Of one shard: far more than a local table holds.
 const ALL: u32 = 1_000_000;
 
+/// The workers, each with an engine of its own, as on Lambda.
 pub(crate) struct Functions {
-    pub(crate) engine: Arc<Engine<LocalPorts>>,
+    pub(crate) enroll: Arc<Engine<LocalPorts>>,
+    pub(crate) step: Arc<Engine<LocalPorts>>,
+    pub(crate) send: Arc<Engine<LocalPorts>>,
+    pub(crate) webhook: Arc<Engine<LocalPorts>>,
+    pub(crate) sweep: Arc<Engine<LocalPorts>>,
     pub(crate) stand_ins: Arc<StandIns>,
+    pub(crate) meters: Meters,
     pub(crate) metrics: Kept,
 }
 
 impl Handlers for Functions {
     async fn messages(&self, queue: Queue, event: SqsEvent) -> SqsBatchResponse {
+        let function = match queue {
+            Queue::Enroll => Function::Enroll,
+            Queue::Step => Function::Step,
+            Queue::Send => Function::Send,
+            Queue::Inbound => Function::Webhook,
+        };
+        self.meters.of(function).count(Request::Received, event.records.len());
         let report = |metrics: &Metrics| self.metrics.add(metrics);
         match queue {
-            Queue::Enroll => enroll::handle(&self.engine, event, report).await,
-            Queue::Step => step::handle(&self.engine, event, report).await,
-            Queue::Send => send::handle(&self.engine, event, report).await,
-            Queue::Inbound => webhook::handle_queue(&self.engine, event, report).await,
+            Queue::Enroll => enroll::handle(&self.enroll, event, report).await,
+            Queue::Step => step::handle(&self.step, event, report).await,
+            Queue::Send => send::handle(&self.send, event, report).await,
+            Queue::Inbound => webhook::handle_queue(&self.webhook, event, report).await,
         }
     }
 
     async fn webhook(&self, webhook: &mut PendingWebhook) -> Option<i64> {
+        self.meters.of(Function::Webhook).count(Request::Webhook, 1);
         self.stand_ins.deliver(webhook).await
     }
 
     async fn sweep(&self) -> bool {
-        match sweep::handle(&self.engine, |metrics| self.metrics.add(metrics)).await {
+        match sweep::handle(&self.sweep, |metrics| self.metrics.add(metrics)).await {
             // Passed over, or more than one sweep takes.
             Ok(swept) => swept.found > swept.repaired || swept.found >= FULL,
             Err(error) => {

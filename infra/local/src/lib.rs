@@ -5,9 +5,11 @@
 //! What must not live here: behaviour. Whatever happens locally happens because a function or an
 //! adapter that runs in production did it.
 
+pub mod bench;
 mod bootstrap;
 pub mod client;
 mod clock;
+pub mod crowd;
 mod database;
 mod handlers;
 mod http;
@@ -21,11 +23,12 @@ mod routes;
 mod runner;
 mod senders;
 mod stand_ins;
+pub mod usage;
 
 use std::fs::File;
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use channels::Providers;
 use domain::message::ProviderKind;
@@ -38,7 +41,7 @@ use tokio::sync::watch;
 
 use crate::bootstrap::Identity;
 use crate::clock::LocalClock;
-use crate::database::{Calls, Dynamo};
+use crate::database::Dynamo;
 use crate::handlers::{Functions, plan_sweeps};
 use crate::http::{bind, counted, serve};
 use crate::metrics::Kept;
@@ -47,6 +50,7 @@ use crate::routes::Inside;
 use crate::runner::Runner;
 use crate::senders::Senders;
 use crate::stand_ins::StandIns;
+use crate::usage::{Function, Meters, Usage};
 
 pub use options::{ClockKind, Data, Options};
 
@@ -90,6 +94,8 @@ pub struct Local {
     servers: Vec<tokio::task::JoinHandle<()>>,
     dispatcher: tokio::task::JoinHandle<()>,
     dynamo: Dynamo,
+    meters: Meters,
+    stand_ins: Arc<StandIns>,
     _lock: Option<File>,
 }
 
@@ -116,11 +122,9 @@ impl Local {
 
         let stop = watch::Sender::new(false);
         let dynamo = Dynamo::start(dir.map(|dir| dir.join("ritmo.sqlite")).as_deref()).await?;
-        let calls = Calls::default();
         let uncounted = DynamoStore::new(dynamo.client(None).await, TABLE, &identity.secret);
         store::table::create_table(&dynamo.client(None).await, TABLE).await?;
         identity.create(&uncounted, clock.now()).await?;
-        let store = DynamoStore::new(dynamo.client(Some(&calls)).await, TABLE, &identity.secret);
 
         let runner = Runner::new(clock);
         let senders = Senders::new(uncounted.clone(), identity.tenant);
@@ -133,27 +137,41 @@ impl Local {
         let adapter = ProviderAdapter::new(Providers::new().map_err(|_| StartError::Http)?, Addresses::Any)
             .with_origin(ProviderKind::WhatsappCloud, origin);
         let channels = LocalChannels { inner: adapter, senders };
-        let api = engine(&runner, &store, &channels, &attempts, &identity, None);
-        // One cache, so that what a request changes the workers see at once.
-        let workers = engine(&runner, &store, &channels, &attempts, &identity, Some(&api));
-
-        let metrics = Kept::default();
-        let dispatcher = {
-            let (engine, stand_ins, metrics) = (workers.clone(), stand_ins.clone(), metrics.clone());
-            let functions = Functions { engine, stand_ins, metrics };
-            tokio::spawn(runner.clone().dispatch(Arc::new(functions)))
+        let (meters, metrics) = (Meters::default(), Kept::default());
+        let parts = Parts {
+            dynamo: &dynamo,
+            runner: &runner,
+            channels: &channels,
+            attempts: &attempts,
+            identity: &identity,
+            meters: &meters,
         };
+        let api = parts.engine(Function::Api, None).await;
+        // One cache, so that what a request changes the workers see at once.
+        let worker = |function| parts.engine(function, Some(&api));
+        let webhook = worker(Function::Webhook).await;
+        let functions = Functions {
+            enroll: worker(Function::Enroll).await,
+            step: worker(Function::Step).await,
+            send: worker(Function::Send).await,
+            webhook: webhook.clone(),
+            sweep: worker(Function::Sweep).await,
+            stand_ins: stand_ins.clone(),
+            meters: meters.clone(),
+            metrics: metrics.clone(),
+        };
+        let dispatcher = tokio::spawn(runner.clone().dispatch(Arc::new(functions)));
         let inside = Inside {
             runner: runner.clone(),
             engine: api.clone(),
             stand_ins: stand_ins.clone(),
             attempts,
-            calls,
+            meters: meters.clone(),
             metrics: metrics.clone(),
             tenant: identity.tenant,
             env: function_env(dynamo.url(), &identity.secret_text()),
         };
-        let webhooks = webhook::router(workers, move |forged| metrics.add(forged));
+        let webhooks = webhook::router(webhook, move |forged| metrics.add(forged));
         let served = counted(api::router(api).merge(webhooks), &runner);
         let router = served.merge(routes::router(Arc::new(inside)));
         let listener = socket.listen(BACKLOG)?;
@@ -171,8 +189,20 @@ impl Local {
             servers,
             dispatcher,
             dynamo,
+            meters,
+            stand_ins,
             _lock: lock,
         })
+    }
+
+    /// What the functions have asked of AWS so far.
+    pub fn usage(&self) -> Usage {
+        self.meters.usage()
+    }
+
+    /// When the stand-ins accepted each send, in order.
+    pub fn accepted_at(&self) -> Vec<SystemTime> {
+        self.stand_ins.accepted_at()
     }
 
     /// Ends everything. Requests and handlers in flight have a moment to come to their end; what is
@@ -203,29 +233,36 @@ fn function_env(dynamodb_url: &str, secret: &str) -> String {
     )
 }
 
-fn engine(
-    runner: &Arc<Runner>,
-    store: &DynamoStore,
-    channels: &LocalChannels,
-    attempts: &Attempts,
-    identity: &Identity,
-    beside: Option<&Engine<LocalPorts>>,
-) -> Arc<Engine<LocalPorts>> {
-    Arc::new(Engine {
-        store: store.clone(),
-        timers: LocalTimers(runner.clone()),
-        queues: LocalQueues::new(runner.clone(), attempts.clone()),
-        clock: runner.clock().clone(),
-        random: OsRandom,
-        secrets: store.clone(),
-        channels: channels.clone(),
-        config: Config {
-            lease_seconds: runtime::LEASE_SECONDS,
-            cache_settings: beside.is_some(),
-            operator_key_hash: Some(engine::accounts::secret_hash(&identity.operator_key)),
-        },
-        cache: beside.map_or_else(Arc::default, |engine| engine.cache.clone()),
-    })
+/// What every function's engine is made of.
+struct Parts<'a> {
+    dynamo: &'a Dynamo,
+    runner: &'a Arc<Runner>,
+    channels: &'a LocalChannels,
+    attempts: &'a Attempts,
+    identity: &'a Identity,
+    meters: &'a Meters,
+}
+
+impl Parts<'_> {
+    async fn engine(&self, function: Function, beside: Option<&Engine<LocalPorts>>) -> Arc<Engine<LocalPorts>> {
+        let (runner, meter) = (self.runner.clone(), self.meters.of(function));
+        let store = DynamoStore::new(self.dynamo.client(Some(meter.clone())).await, TABLE, &self.identity.secret);
+        Arc::new(Engine {
+            timers: LocalTimers { runner: runner.clone(), meter: meter.clone() },
+            queues: LocalQueues { runner, attempts: self.attempts.clone(), meter },
+            clock: self.runner.clock().clone(),
+            random: OsRandom,
+            secrets: store.clone(),
+            store,
+            channels: self.channels.clone(),
+            config: Config {
+                lease_seconds: runtime::LEASE_SECONDS,
+                cache_settings: beside.is_some(),
+                operator_key_hash: Some(engine::accounts::secret_hash(&self.identity.operator_key)),
+            },
+            cache: beside.map_or_else(Arc::default, |engine| engine.cache.clone()),
+        })
+    }
 }
 
 /// Makes the directory and keeps a second process out of it.

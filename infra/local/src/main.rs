@@ -47,9 +47,19 @@ enum Command {
         #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
         contacts: Option<u32>,
     },
+    /// Counts what a step costs, and measures how fast it goes.
+    Bench {
+        /// Enrollments to run through a cadence of four steps, two of each contact.
+        #[arg(long, value_name = "N", default_value_t = 3_000, value_parser = clap::value_parser!(u32).range(2..=1_000_000))]
+        enrollments: u32,
+        /// Sends that are due in the same second.
+        #[arg(long, value_name = "N", default_value_t = 10_000, value_parser = clap::value_parser!(u32).range(1..=100_000))]
+        burst: u32,
+    },
     /// Sets the dead letters of a deployment on AWS going again, once what broke them is mended.
     ///
-    /// Uses the account and region that the AWS CLI would use: AWS_PROFILE, AWS_REGION and so on.
+    /// Reads AWS_REGION, AWS_PROFILE and so on, as the AWS CLI does; for an SSO profile run
+    /// `eval "$(aws configure export-credentials --format env)"` first.
     Redrive(Redrive),
 }
 
@@ -60,11 +70,13 @@ fn instant(text: &str) -> Result<Timestamp, &'static str> {
 #[tokio::main]
 #[allow(clippy::print_stderr, reason = "a program that cannot start says why")]
 async fn main() -> ExitCode {
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("warn,dynoxide=error"));
+    let filter =
+        EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("warn,dynoxide=error,aws_config=error"));
     tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
     let cli = Cli::parse();
     let result = match cli.command {
         Some(Command::Demo { contacts }) => play(contacts).await,
+        Some(Command::Bench { enrollments, burst }) => bench(enrollments, burst).await,
         Some(Command::Redrive(options)) => on_aws(&options).await,
         None => serve(cli).await.map_err(anyhow::Error::from),
     };
@@ -87,6 +99,12 @@ async fn play(contacts: Option<u32>) -> anyhow::Result<()> {
         Some(contacts) => many::many(&client, contacts as usize).await?,
     }
     local.shutdown().await;
+    Ok(())
+}
+
+async fn bench(enrollments: u32, burst: u32) -> anyhow::Result<()> {
+    let within = local::bench::run(enrollments as usize, burst as usize).await?;
+    anyhow::ensure!(within, "a count is over its budget");
     Ok(())
 }
 

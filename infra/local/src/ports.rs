@@ -21,6 +21,7 @@ use crate::clock::LocalClock;
 use crate::queue::Queue;
 use crate::runner::Runner;
 use crate::senders::Senders;
+use crate::usage::{Meter, Request};
 
 /// SQS delays a message by up to 15 minutes; beyond, it is Scheduler's, where names are unique.
 const MAX_DELAY_SECONDS: i64 = 900;
@@ -39,52 +40,60 @@ impl Ports for LocalPorts {
 }
 
 #[derive(Debug, Clone)]
-pub(crate) struct LocalTimers(pub(crate) Arc<Runner>);
+pub(crate) struct LocalTimers {
+    pub(crate) runner: Arc<Runner>,
+    pub(crate) meter: Meter,
+}
 
 impl Timers for LocalTimers {
     async fn arm(&self, due: &StepDue, at: Timestamp, now: Timestamp) -> PortResult<()> {
         let timer = (at.seconds_since(now) > MAX_DELAY_SECONDS).then(|| due.name());
-        self.0.message(at.max(now), Queue::Step, encode(due), timer);
+        self.meter.count(if timer.is_some() { Request::Schedule } else { Request::ShortTimer }, 1);
+        self.runner.message(at.max(now), Queue::Step, encode(due), timer);
         Ok(())
     }
 
     async fn arm_again(&self, due: &StepDue, at: Timestamp, now: Timestamp) -> PortResult<()> {
         let at = at.clamp(now, now.plus_seconds(MAX_DELAY_SECONDS));
-        self.0.message(at, Queue::Step, encode(due), None);
+        self.meter.count(Request::ShortTimer, 1);
+        self.runner.message(at, Queue::Step, encode(due), None);
         Ok(())
     }
 }
 
 #[derive(Debug, Clone)]
 pub(crate) struct LocalQueues {
-    runner: Arc<Runner>,
-    attempts: Attempts,
+    pub(crate) runner: Arc<Runner>,
+    pub(crate) attempts: Attempts,
+    pub(crate) meter: Meter,
 }
 
 impl LocalQueues {
-    pub(crate) fn new(runner: Arc<Runner>, attempts: Attempts) -> Self {
-        Self { runner, attempts }
+    fn put(&self, queue: Queue, request: Request, body: String, at: Timestamp) {
+        self.meter.count(request, 1);
+        self.runner.message(at, queue, body, None);
     }
 
-    fn put(&self, queue: Queue, body: String) {
-        self.runner.message(self.runner.clock().now(), queue, body, None);
+    fn now(&self) -> Timestamp {
+        self.runner.clock().now()
     }
 }
 
 impl Queues for LocalQueues {
-    async fn send(&self, planned: &PlannedSend) -> PortResult<()> {
+    async fn send(&self, planned: &PlannedSend, now: Timestamp) -> PortResult<()> {
         self.attempts.note(planned.attempt(), planned.step);
-        self.put(Queue::Send, encode(planned));
+        let at = planned.not_before.unwrap_or(now).clamp(now, now.plus_seconds(MAX_DELAY_SECONDS));
+        self.put(Queue::Send, Request::BatchedMessage, encode(planned), at);
         Ok(())
     }
 
     async fn enroll(&self, work: &EnrollWork) -> PortResult<()> {
-        self.put(Queue::Enroll, encode(work));
+        self.put(Queue::Enroll, Request::Message, encode(work), self.now());
         Ok(())
     }
 
     async fn inbound(&self, work: &InboundWork) -> PortResult<()> {
-        self.put(Queue::Inbound, encode(work));
+        self.put(Queue::Inbound, Request::Message, encode(work), self.now());
         Ok(())
     }
 }

@@ -18,7 +18,6 @@ use serde_json::{Value, json};
 use testkit::local::{Fault, InboundBody, StatusesBody, TemplatesBody};
 use webhook::problem;
 
-use crate::database::Calls;
 use crate::handlers::plan_sweeps;
 use crate::http::{read, unprocessable};
 use crate::messages;
@@ -26,6 +25,7 @@ use crate::metrics::Kept;
 use crate::ports::{Attempts, LocalPorts};
 use crate::runner::{ClockError, Runner};
 use crate::stand_ins::StandIns;
+use crate::usage::Meters;
 
 /// A webhook that meets a passing fault is posted again, as the provider would.
 const POSTS: usize = 5;
@@ -37,7 +37,7 @@ pub(crate) struct Inside {
     pub(crate) engine: Arc<Engine<LocalPorts>>,
     pub(crate) stand_ins: Arc<StandIns>,
     pub(crate) attempts: Attempts,
-    pub(crate) calls: Calls,
+    pub(crate) meters: Meters,
     pub(crate) metrics: Kept,
     pub(crate) tenant: TenantId,
     pub(crate) env: String,
@@ -195,7 +195,7 @@ async fn metrics(State(inside): Shared) -> Json<Value> {
 }
 
 async fn calls(State(inside): Shared) -> Json<Value> {
-    let mut counts = json!(inside.calls.counts());
+    let mut counts = json!(inside.meters.calls());
     counts["accepted"] = json!(inside.stand_ins.whatsapp.messages(None, None).len());
     Json(counts)
 }

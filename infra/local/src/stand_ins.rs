@@ -6,8 +6,12 @@ use std::fs::{File, OpenOptions};
 use std::io::{self, BufRead as _, BufReader, Write as _};
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::SystemTime;
 
 use axum::Router;
+use axum::extract::Request;
+use axum::http::Method;
+use axum::middleware::{Next, from_fn};
 use domain::time::Timestamp;
 use serde::{Deserialize, Serialize};
 use testkit::whatsapp::{Hooks, WebhookDelivery, WhatsappStandIn};
@@ -50,6 +54,8 @@ pub(crate) struct StandIns {
     pub(crate) whatsapp: WhatsappStandIn,
     pending: Arc<Mutex<Pending>>,
     http: reqwest::Client,
+    /// When sends were accepted, to the fraction of a second that their record lacks.
+    accepted_at: Arc<Mutex<Vec<SystemTime>>>,
     /// Our own address, known once it is bound.
     base_url: std::sync::OnceLock<String>,
 }
@@ -75,7 +81,7 @@ impl StandIns {
         };
         let whatsapp = WhatsappStandIn::new(hooks).with_log(dir.map(|dir| dir.join("whatsapp.jsonl")).as_deref())?;
         let http = reqwest::Client::builder().no_proxy().build().map_err(io::Error::other)?;
-        Ok(Self { whatsapp, pending, http, base_url: std::sync::OnceLock::new() })
+        Ok(Self { whatsapp, pending, http, accepted_at: Arc::default(), base_url: std::sync::OnceLock::new() })
     }
 
     pub(crate) fn set_base_url(&self, base_url: &str) {
@@ -83,7 +89,21 @@ impl StandIns {
     }
 
     pub(crate) fn router(&self) -> Router {
-        self.whatsapp.router()
+        let accepted_at = self.accepted_at.clone();
+        self.whatsapp.router().layer(from_fn(move |request: Request, next: Next| {
+            let (accepted_at, is_send) = (accepted_at.clone(), request.method() == Method::POST);
+            async move {
+                let response = next.run(request).await;
+                if is_send && response.status().is_success() {
+                    accepted_at.lock().unwrap_or_else(PoisonError::into_inner).push(SystemTime::now());
+                }
+                response
+            }
+        }))
+    }
+
+    pub(crate) fn accepted_at(&self) -> Vec<SystemTime> {
+        self.accepted_at.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Delivers a webhook that is due; seconds until the next try, `None` when it is done with.

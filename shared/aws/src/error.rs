@@ -2,6 +2,7 @@
 
 use aws_sdk_sqs::config::http::HttpResponse;
 use aws_sdk_sqs::error::{ProvideErrorMetadata, SdkError};
+use aws_sdk_sqs::types::BatchResultErrorEntry;
 use engine::PortError;
 
 /// Codes that mean "slower", whatever the HTTP status says. A full quota of schedules empties as
@@ -29,6 +30,16 @@ pub(crate) fn port_error<E: ProvideErrorMetadata>(call: &str, error: &SdkError<E
         // connections, 5xx, and credentials or permissions, which somebody will mend.
         (SdkError::ConstructionFailure(_), _) => PortError::Poison(text),
         (SdkError::ServiceError(_), Some(400 | 404 | 413)) if !is_access(code) => PortError::Poison(text),
+        _ => PortError::Transient(text),
+    }
+}
+
+/// The same for one message of a batch that was taken otherwise.
+pub(crate) fn entry_error(call: &str, failed: &BatchResultErrorEntry) -> PortError {
+    let text = format!("{call}: {}", failed.code());
+    match failed.code() {
+        code if THROTTLED.contains(&code) => PortError::Throttled(text),
+        code if failed.sender_fault() && !is_access(code) => PortError::Poison(text),
         _ => PortError::Transient(text),
     }
 }

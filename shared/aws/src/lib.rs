@@ -4,6 +4,7 @@
 //! is tried. DynamoDB is `store`'s.
 
 mod error;
+mod outbox;
 mod queues;
 mod timers;
 

@@ -11,7 +11,9 @@ use axum::Router;
 use axum::body::Bytes;
 use axum::http::{HeaderMap, StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
+use domain::enrollment::PlannedSend;
 use domain::ids::{ContactId, EnrollmentId, Ids, JobId, SenderId, SequenceId, TenantId};
+use domain::message::Message;
 use domain::time::Timestamp;
 use engine::PortError;
 use engine::ports::{Queues as _, Timers as _};
@@ -59,6 +61,7 @@ impl Stub {
         let (status, error, wait) = answer.unwrap_or((200, "", 0));
         tokio::time::sleep(std::time::Duration::from_secs(wait)).await;
         let body = match status {
+            200 if target.ends_with("SendMessageBatch") => batch_answer(body, error),
             200 => json!({"ScheduleArn": "arn:schedule", "MessageId": "m", "MD5OfMessageBody": "d"}),
             _ => json!({"__type": error, "Message": "no"}),
         };
@@ -70,6 +73,16 @@ impl Stub {
         assert_eq!(seen.len(), 1, "{seen:?}");
         seen[0].clone()
     }
+}
+
+/// Takes every message, or refuses the second with this code.
+fn batch_answer(body: &Bytes, code: &str) -> Value {
+    let body: Value = serde_json::from_slice(body).unwrap();
+    let ids: Vec<_> = body["Entries"].as_array().unwrap().iter().map(|entry| &entry["Id"]).collect();
+    let taken = ids.iter().enumerate().filter(|(n, _)| *n != 1 || code.is_empty());
+    let taken: Vec<_> = taken.map(|(_, id)| json!({"Id": id, "MessageId": "m", "MD5OfMessageBody": "d"})).collect();
+    let refused = json!([{"Id": ids.get(1), "Code": code, "SenderFault": code.starts_with("Invalid")}]);
+    json!({"Successful": taken, "Failed": if code.is_empty() { json!([]) } else { refused }})
 }
 
 fn timers(config: &SdkConfig) -> SchedulerTimers {
@@ -173,16 +186,95 @@ async fn failures_say_how_to_react() {
     check((200, "", 2), PortError::Transient, "no answer").await;
 }
 
-#[tokio::test]
-async fn queue_messages_carry_their_account_as_group() {
-    let (stub, config) = Stub::start(&[]).await;
+fn queues(config: &SdkConfig) -> SqsQueues {
     let urls = QueueUrls {
         enroll: "https://sqs.test/1/enroll".into(),
         step: STEP_URL.into(),
         send: "https://sqs.test/1/send".into(),
         inbound: "https://sqs.test/1/inbound".into(),
     };
-    let queues = SqsQueues::new(aws_sdk_sqs::Client::new(&config), urls);
+    SqsQueues::new(aws_sdk_sqs::Client::new(config), urls)
+}
+
+fn planned(generation: u32) -> PlannedSend {
+    let event: Value = serde_json::from_str(include_str!("../../../events/send-planned.json")).unwrap();
+    let planned: PlannedSend = decode(event["Records"][0]["body"].as_str().unwrap()).unwrap();
+    // Every other one has a slot, as many seconds ahead as its generation says.
+    let not_before = (generation % 2 == 1).then(|| NOW.plus_seconds(i64::from(generation)));
+    PlannedSend { generation, not_before, ..planned }
+}
+
+async fn put_at_once(queues: &SqsQueues, count: u32) -> Vec<Result<(), PortError>> {
+    let puts: Vec<_> = (0..count).map(|n| (queues.clone(), planned(n))).collect();
+    let puts = puts.into_iter().map(|(queues, planned)| tokio::spawn(async move { queues.send(&planned, NOW).await }));
+    let mut results = Vec::new();
+    for put in puts.collect::<Vec<_>>() {
+        results.push(put.await.unwrap());
+    }
+    results
+}
+
+#[tokio::test]
+async fn sends_planned_together_share_a_request() {
+    let (stub, config) = Stub::start(&[]).await;
+    let queues = queues(&config);
+    assert_eq!(put_at_once(&queues, 12).await, vec![Ok(()); 12]);
+    assert_eq!(put_at_once(&queues, 1).await, [Ok(())]);
+    let seen = stub.seen.lock().unwrap();
+    let mut sizes = Vec::new();
+    let mut generations = Vec::new();
+    for (target, body) in seen.iter() {
+        assert_eq!(
+            (target.as_str(), &body["QueueUrl"]),
+            ("AmazonSQS.SendMessageBatch", &json!("https://sqs.test/1/send"))
+        );
+        let entries = body["Entries"].as_array().unwrap();
+        sizes.push(entries.len());
+        for entry in entries {
+            let sent: PlannedSend = decode(entry["MessageBody"].as_str().unwrap()).unwrap();
+            assert_eq!(entry["MessageGroupId"], sent.tenant.to_string());
+            let delay = sent.not_before.map(|slot| slot.seconds_since(NOW));
+            assert_eq!(entry.get("DelaySeconds"), delay.map(|seconds| json!(seconds)).as_ref());
+            generations.push(sent.generation);
+        }
+    }
+    assert_eq!(sizes, [10, 2, 1]);
+    assert_eq!(generations, (0..12).chain([0]).collect::<Vec<_>>());
+}
+
+#[tokio::test]
+async fn each_planned_send_is_told_its_own_fate() {
+    let check = async |answer: Answer, expected: [Result<(), PortError>; 3]| {
+        let (_stub, config) = Stub::start(&[answer]).await;
+        assert_eq!(put_at_once(&queues(&config), 3).await, expected, "{answer:?}");
+    };
+    let text = |code: &str| format!("SendMessageBatch: {code}");
+    let second = |error| [Ok(()), Err(error), Ok(())];
+    check((200, "InternalError", 0), second(PortError::Transient(text("InternalError")))).await;
+    check((200, "RequestThrottled", 0), second(PortError::Throttled(text("RequestThrottled")))).await;
+    check((200, "InvalidMessageContents", 0), second(PortError::Poison(text("InvalidMessageContents")))).await;
+    let all = |error: PortError| [Err(error.clone()), Err(error.clone()), Err(error)];
+    check((503, "ServiceUnavailable", 0), all(PortError::Transient(text("ServiceUnavailable")))).await;
+    check((200, "", 2), all(PortError::Transient(text("no answer")))).await;
+}
+
+#[tokio::test]
+async fn large_sends_are_put_apart() {
+    let (stub, config) = Stub::start(&[]).await;
+    let queues = queues(&config);
+    let large = |n| PlannedSend { message: Message::Text { text: "x".repeat(100 * 1024) }, ..planned(n) };
+    let (one, two, three) = (large(1), large(2), large(3));
+    let all = tokio::join!(queues.send(&one, NOW), queues.send(&two, NOW), queues.send(&three, NOW));
+    assert_eq!(all, (Ok(()), Ok(()), Ok(())));
+    let sizes: Vec<_> =
+        stub.seen.lock().unwrap().iter().map(|(_, body)| body["Entries"].as_array().unwrap().len()).collect();
+    assert_eq!(sizes, [2, 1]);
+}
+
+#[tokio::test]
+async fn queue_messages_carry_their_account_as_group() {
+    let (stub, config) = Stub::start(&[]).await;
+    let queues = queues(&config);
     let mut ids = Ids::from_seed([2; 32]);
     let tenant = TenantId::new(&mut ids);
     let work = EnrollWork { tenant, job: JobId::new(&mut ids), part: 3 };

@@ -46,6 +46,10 @@ keeps! {
         an_identity_moves,
         a_contact_has_so_many_identities,
         conversations_and_targets_belong_to_a_person;
+    limits:
+        slots_are_evenly_spaced_from_now_on,
+        none_is_taken_after_the_latest,
+        reservers_at_once_get_slots_of_their_own;
     enrollments:
         what_is_written_is_read,
         one_of_many_inserts_wins,

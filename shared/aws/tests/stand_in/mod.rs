@@ -85,6 +85,7 @@ impl StandIn {
         let mut state = self.0.lock().unwrap();
         let answer = match headers.get("x-amz-target").map(|target| target.to_str().unwrap()) {
             Some("AmazonSQS.SendMessage") => state.send_message(&body),
+            Some("AmazonSQS.SendMessageBatch") => state.send_batch(&body),
             Some(_) => Err((400, "UnknownOperationException")),
             None => match uri.path().strip_prefix("/schedules/") {
                 Some(name) => state.create_schedule(name, &body),
@@ -126,6 +127,37 @@ impl State {
         let message = Kept { at: self.millis + delay * 1_000, scheduled: false, body: body.to_owned() };
         self.queues.entry(queue.to_owned()).or_default().push(message);
         Ok(json!({"MessageId": "m", "MD5OfMessageBody": "d"}))
+    }
+
+    /// <https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SendMessageBatch.html>
+    fn send_batch(&mut self, request: &Value) -> Result<Value, Refused> {
+        only(request, &["QueueUrl", "Entries"]).map_err(|()| BAD_VALUE)?;
+        let entries = request["Entries"].as_array().filter(|entries| !entries.is_empty());
+        let entries = entries.ok_or((400, "EmptyBatchRequest"))?;
+        if entries.len() > 10 {
+            return Err((400, "TooManyEntriesInBatchRequest"));
+        }
+        if entries.iter().filter_map(|entry| entry["MessageBody"].as_str()).map(str::len).sum::<usize>() > 1_048_576 {
+            return Err((400, "BatchRequestTooLong"));
+        }
+        let ids: BTreeSet<&str> = entries.iter().filter_map(|entry| entry["Id"].as_str()).collect();
+        if ids.len() != entries.len() {
+            return Err((400, "BatchEntryIdsNotDistinct"));
+        }
+        let (mut taken, mut refused) = (Vec::new(), Vec::new());
+        for entry in entries {
+            let mut message = entry.clone();
+            let id = message.as_object_mut().and_then(|message| message.remove("Id"));
+            message["QueueUrl"] = request["QueueUrl"].clone();
+            match self.send_message(&message) {
+                Ok(mut answer) => {
+                    answer["Id"] = json!(id);
+                    taken.push(answer);
+                }
+                Err((_, code)) => refused.push(json!({"Id": id, "Code": code, "SenderFault": true})),
+            }
+        }
+        Ok(json!({"Successful": taken, "Failed": refused}))
     }
 
     /// <https://docs.aws.amazon.com/scheduler/latest/APIReference/API_CreateSchedule.html>

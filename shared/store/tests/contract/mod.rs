@@ -5,6 +5,7 @@ pub mod accounts;
 pub mod contacts;
 pub mod enrollments;
 pub mod jobs;
+pub mod limits;
 pub mod lists;
 pub mod messages;
 pub mod once;
@@ -103,6 +104,7 @@ pub fn enrollment(id: EnrollmentId) -> Enrollment {
             conversation: None,
             target: None,
             caught_up: false,
+            reserved: None,
             send_now: false,
             intents: Vec::new(),
             migrate_to: None,

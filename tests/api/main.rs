@@ -7,6 +7,7 @@ mod enrolling;
 mod errors;
 mod events;
 mod failures;
+mod limits;
 mod sending;
 mod times;
 mod versions;

@@ -127,3 +127,45 @@ async fn a_person_without_a_phone_is_reached_by_user_id() {
     assert_eq!(request.send().await.unwrap().status(), 200);
     assert_eq!(world.enrollment(&enrolled).await["outcome"], "replied");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_last_message_that_is_reported_as_failed_goes_out_as_template() {
+    let world = World::start().await;
+    let sender = own_sender(&world).await;
+    world.post("/_local/statuses", json!({"auto": ["sent"]})).await;
+    world.contact("Ana", "+5511987654321").await;
+    let url = format!("{}/webhooks/whatsapp_cloud/{sender}", world.local.base_url);
+    let post = async |body: String| {
+        let request = reqwest::Client::new().post(&url).header("x-hub-signature-256", sign(SECRET, &body)).body(body);
+        assert_eq!(request.send().await.unwrap().status(), 200);
+    };
+    // The person has just written: free text may go out.
+    post(message("1555")).await;
+    world.advance(60).await;
+    let mut definition = three_steps();
+    definition["steps"].as_array_mut().unwrap().truncate(1);
+    definition["steps"][0]["sender_id"] = json!(sender);
+    let sequence = world.sequence(definition).await;
+    let contact = id(&world.get("/v1/contacts").await["data"][0]);
+    let enrolled = id(&world.enroll(&sequence, &contact).await);
+    world.advance(60).await;
+    let sent = world.messages().await.remove(0);
+    assert_eq!(sent["body"]["type"], "text", "{sent}");
+    let closing = world.enrollment(&enrolled).await;
+    assert_eq!((&closing["state"], &closing["step"], &closing["due_at"]), (&json!("waiting"), &json!(1), &Value::Null));
+    let explained = world.get(&format!("/v1/enrollments/{enrolled}/explain")).await;
+    assert_eq!(explained["blocking"][0]["code"], "closing", "{explained}");
+    assert_eq!(explained["blocking"][0]["until"], "2026-03-02T13:01:00Z", "an hour after it was sent");
+
+    let failed = json!({"id": sent["provider_message_id"], "status": "failed", "timestamp": "1772453000",
+        "recipient_id": "5511987654321", "biz_opaque_callback_data": sent["body"]["biz_opaque_callback_data"],
+        "errors": [{"code": 131047, "title": "Re-engagement message"}]});
+    let value = json!({"messaging_product": "whatsapp", "metadata": {"phone_number_id": "1555"}, "statuses": [failed]});
+    let change = json!({"field": "messages", "value": value});
+    let entry = json!({"id": "1777", "changes": [change]});
+    post(json!({"object": "whatsapp_business_account", "entry": [entry]}).to_string()).await;
+    world.advance(60).await;
+    let messages = world.messages().await;
+    assert_eq!((messages.len(), &messages[1]["body"]["type"]), (2, &json!("template")));
+    assert_eq!(world.enrollment(&enrolled).await["outcome"], "completed", "there is no third way");
+}

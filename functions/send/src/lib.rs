@@ -17,21 +17,19 @@ pub async fn handle<P: Ports>(engine: &Arc<Engine<P>>, event: SqsEvent, report: 
     };
     let (response, all) = runtime::batch(event, runtime::CONCURRENCY, &mut metrics, work).await;
     for sent in all {
-        let name = match sent {
+        match sent {
             Sent::Called { lag, result } => {
                 metrics.seconds("DueLag", lag);
-                match result {
-                    CallResult::Accepted => "Accepted",
-                    CallResult::Unknown => "Unknown",
-                    CallResult::Retried => "Retried",
-                    CallResult::Refused => "Refused",
-                    CallResult::SenderSuspended => "SenderSuspended",
-                }
+                metrics.share("Retried", result == CallResult::Retried);
+                metrics.share("Refused", result == CallResult::Refused);
+                metrics.share("Unknown", result == CallResult::Unknown);
+                metrics.add("Accepted", u32::from(result == CallResult::Accepted));
+                metrics.add("SenderSuspended", u32::from(result == CallResult::SenderSuspended));
             }
-            Sent::PlannedAgain => "PlannedAgain",
-            Sent::Outdated => "Outdated",
-        };
-        metrics.add(name, 1);
+            Sent::PlannedAgain => metrics.add("PlannedAgain", 1),
+            Sent::Early => metrics.add("Early", 1),
+            Sent::Outdated => metrics.add("Outdated", 1),
+        }
     }
     report(&metrics);
     response

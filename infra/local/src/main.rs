@@ -58,7 +58,8 @@ enum Command {
     },
     /// Sets the dead letters of a deployment on AWS going again, once what broke them is mended.
     ///
-    /// Uses the account and region that the AWS CLI would use: AWS_PROFILE, AWS_REGION and so on.
+    /// Reads AWS_REGION, AWS_PROFILE and so on, as the AWS CLI does; for an SSO profile run
+    /// `eval "$(aws configure export-credentials --format env)"` first.
     Redrive(Redrive),
 }
 
@@ -69,7 +70,8 @@ fn instant(text: &str) -> Result<Timestamp, &'static str> {
 #[tokio::main]
 #[allow(clippy::print_stderr, reason = "a program that cannot start says why")]
 async fn main() -> ExitCode {
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("warn,dynoxide=error"));
+    let filter =
+        EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("warn,dynoxide=error,aws_config=error"));
     tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
     let cli = Cli::parse();
     let result = match cli.command {

@@ -69,26 +69,31 @@ pub(crate) struct LocalQueues {
 }
 
 impl LocalQueues {
-    fn put(&self, queue: Queue, request: Request, body: String) {
+    fn put(&self, queue: Queue, request: Request, body: String, at: Timestamp) {
         self.meter.count(request, 1);
-        self.runner.message(self.runner.clock().now(), queue, body, None);
+        self.runner.message(at, queue, body, None);
+    }
+
+    fn now(&self) -> Timestamp {
+        self.runner.clock().now()
     }
 }
 
 impl Queues for LocalQueues {
-    async fn send(&self, planned: &PlannedSend) -> PortResult<()> {
+    async fn send(&self, planned: &PlannedSend, now: Timestamp) -> PortResult<()> {
         self.attempts.note(planned.attempt(), planned.step);
-        self.put(Queue::Send, Request::BatchedMessage, encode(planned));
+        let at = planned.not_before.unwrap_or(now).clamp(now, now.plus_seconds(MAX_DELAY_SECONDS));
+        self.put(Queue::Send, Request::BatchedMessage, encode(planned), at);
         Ok(())
     }
 
     async fn enroll(&self, work: &EnrollWork) -> PortResult<()> {
-        self.put(Queue::Enroll, Request::Message, encode(work));
+        self.put(Queue::Enroll, Request::Message, encode(work), self.now());
         Ok(())
     }
 
     async fn inbound(&self, work: &InboundWork) -> PortResult<()> {
-        self.put(Queue::Inbound, Request::Message, encode(work));
+        self.put(Queue::Inbound, Request::Message, encode(work), self.now());
         Ok(())
     }
 }

@@ -7,7 +7,7 @@ use std::io::{self, Write};
 
 use anyhow::Context as _;
 use aws_sdk_sqs::Client;
-use aws_sdk_sqs::error::{DisplayErrorContext, ProvideErrorMetadata as _};
+use aws_sdk_sqs::error::ProvideErrorMetadata as _;
 use aws_sdk_sqs::types::{
     ChangeMessageVisibilityBatchRequestEntry, Message, MessageSystemAttributeName, QueueAttributeName,
 };
@@ -103,7 +103,7 @@ async fn dead_letter_queues(sqs: &Client, stack: &str) -> anyhow::Result<Vec<(Or
     let mut pages = sqs.list_queues().queue_name_prefix(format!("{stack}-")).max_results(PAGE).into_paginator().send();
     let mut found = Vec::new();
     while let Some(page) = pages.next().await {
-        let page = page.map_err(|error| anyhow::anyhow!("ListQueues: {}", DisplayErrorContext(error)))?;
+        let page = page.context("ListQueues")?;
         for url in page.queue_urls() {
             let name = url.rsplit('/').next().unwrap_or_default();
             let is_of = |origin: &Origin| name.starts_with(&format!("{stack}-{}-", origin.resource()));
@@ -141,7 +141,7 @@ async fn show_and_move(
         Err(error) if error.code().is_some_and(|code| code.contains("UnsupportedOperation")) => {
             writeln!(out, "           not moved: {}", error.message().unwrap_or("SQS refuses"))?;
         }
-        Err(error) => anyhow::bail!("StartMessageMoveTask: {}", DisplayErrorContext(error)),
+        Err(error) => return Err(error).context("StartMessageMoveTask"),
     }
     Ok(())
 }
@@ -154,7 +154,7 @@ async fn size(sqs: &Client, url: &str) -> anyhow::Result<(u64, String)> {
         .attribute_names(QueueAttributeName::QueueArn)
         .send()
         .await
-        .map_err(|error| anyhow::anyhow!("GetQueueAttributes: {}", DisplayErrorContext(error)))?;
+        .context("GetQueueAttributes")?;
     let of = |name| attributes.attributes().and_then(|all| all.get(&name)).cloned().unwrap_or_default();
     let count = of(QueueAttributeName::ApproximateNumberOfMessages).parse().context("the queue's size is no number")?;
     Ok((count, of(QueueAttributeName::QueueArn)))
@@ -170,7 +170,7 @@ async fn look(sqs: &Client, url: &str) -> anyhow::Result<Vec<Message>> {
         .message_system_attribute_names(MessageSystemAttributeName::SentTimestamp)
         .send()
         .await
-        .map_err(|error| anyhow::anyhow!("ReceiveMessage: {}", DisplayErrorContext(error)))?;
+        .context("ReceiveMessage")?;
     let messages = received.messages.unwrap_or_default();
     let mut entries = Vec::new();
     for (n, message) in messages.iter().enumerate() {

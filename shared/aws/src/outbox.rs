@@ -32,6 +32,8 @@ pub(crate) struct Outbox {
 struct Waiting {
     body: String,
     group: String,
+    /// Seconds, as SQS takes them: up to 15 minutes.
+    delay: i32,
     done: oneshot::Sender<PortResult<()>>,
 }
 
@@ -41,11 +43,11 @@ impl Outbox {
     }
 
     /// Returns once the queue has the message, or has refused it.
-    pub(crate) async fn put(&self, body: String, group: String) -> PortResult<()> {
+    pub(crate) async fn put(&self, body: String, group: String, delay: i32) -> PortResult<()> {
         let (done, answer) = oneshot::channel();
         let is_first = {
             let mut waiting = self.lock();
-            waiting.push(Waiting { body, group, done });
+            waiting.push(Waiting { body, group, delay, done });
             waiting.len() == 1
         };
         if is_first {
@@ -80,7 +82,9 @@ impl Outbox {
     async fn send(&self, batch: Vec<Waiting>) {
         let entry = |(n, waiting): (usize, &Waiting)| {
             let entry = SendMessageBatchRequestEntry::builder().id(n.to_string()).message_body(&waiting.body);
-            entry.message_group_id(&waiting.group).build().expect("id and body are set")
+            // Left out where there is none: the queue's own delay is none either.
+            let delay = (waiting.delay > 0).then_some(waiting.delay);
+            entry.message_group_id(&waiting.group).set_delay_seconds(delay).build().expect("id and body are set")
         };
         let entries: Vec<_> = batch.iter().enumerate().map(entry).collect();
         let call = self.client.send_message_batch().queue_url(&self.url).set_entries(Some(entries));

@@ -3,12 +3,14 @@
 use aws_sdk_sqs::Client;
 use domain::enrollment::PlannedSend;
 use domain::ids::TenantId;
+use domain::time::Timestamp;
 use engine::ports::{PortResult, Queues};
 use engine::queue::{EnrollWork, InboundWork, encode};
 use serde::Serialize;
 
 use crate::error::port_error;
 use crate::outbox::Outbox;
+use crate::timers::MAX_DELAY_SECONDS;
 
 /// The queues by their URL. The step queue is the timers'.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -48,8 +50,10 @@ impl SqsQueues {
 /// On a standard queue the message group asks for no order: it makes the queue fair, so that one
 /// account's bulk does not keep the others waiting.
 impl Queues for SqsQueues {
-    async fn send(&self, planned: &PlannedSend) -> PortResult<()> {
-        self.sends.put(encode(planned), planned.tenant.to_string()).await
+    async fn send(&self, planned: &PlannedSend, now: Timestamp) -> PortResult<()> {
+        let ahead = planned.not_before.map_or(0, |slot| slot.seconds_since(now));
+        let delay = i32::try_from(ahead.clamp(0, MAX_DELAY_SECONDS)).unwrap_or(0);
+        self.sends.put(encode(planned), planned.tenant.to_string(), delay).await
     }
 
     async fn enroll(&self, work: &EnrollWork) -> PortResult<()> {

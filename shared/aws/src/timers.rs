@@ -12,7 +12,7 @@ use engine::queue::{StepDue, encode};
 use crate::error::port_error;
 
 /// What SQS takes at most as a message's own delay.
-const MAX_DELAY_SECONDS: i64 = 900;
+pub(crate) const MAX_DELAY_SECONDS: i64 = 900;
 
 /// Scheduler tries again for this long; then the timer goes to its dead-letter queue, and the sweep
 /// has long made another.

@@ -56,6 +56,12 @@ pub enum Guard {
     MigratePosition,
     /// A change computed on one version is computed again on another.
     OnItsVersion,
+    /// A run waits for its last text's report.
+    ClosingPeriod,
+    /// A slot is not used when it is old.
+    SlotAge,
+    /// A slot counts for the due that it was taken for.
+    SlotOfGeneration,
     /// One event starts one run.
     TriggerOnce,
     /// A request that is repeated finds the run that it began.

@@ -52,6 +52,19 @@ pub struct SenderLimits {
     pub ramp_up: Option<RampUp>,
 }
 
+impl SenderLimits {
+    /// Microseconds between two starts at the strictest of the rates (TIME.md section 4: evenly spaced
+    /// slots), rounded up so that no second, minute or hour holds one too many. `None` without a rate.
+    pub fn spacing(&self) -> Option<i64> {
+        let rates = [(self.per_second, 1), (self.per_minute, 60), (self.per_hour, 3_600)];
+        let spacings = rates.into_iter().filter_map(|(rate, seconds)| {
+            let rate = u64::from(rate.filter(|r| *r > 0)?);
+            i64::try_from((seconds * 1_000_000_u64).div_ceil(rate)).ok()
+        });
+        spacings.max()
+    }
+}
+
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct RampUp {
@@ -70,4 +83,24 @@ pub struct KnownTemplate {
     pub category: Option<String>,
     #[serde(default)]
     pub body_parameters: u32,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_strictest_rate_counts() {
+        let check = |per_second, per_minute, per_hour, spacing| {
+            let limits = SenderLimits { per_second, per_minute, per_hour, per_day: Some(1), ramp_up: None };
+            assert_eq!(limits.spacing(), spacing, "{limits:?}");
+        };
+        check(None, None, None, None);
+        check(Some(5), None, None, Some(200_000));
+        check(Some(5), Some(60), None, Some(1_000_000));
+        check(Some(5), Some(600), Some(3_600), Some(1_000_000));
+        check(Some(3), None, None, Some(333_334));
+        check(None, Some(7), None, Some(8_571_429));
+        check(Some(u32::MAX), None, None, Some(1));
+    }
 }

@@ -54,7 +54,7 @@ impl<P: Ports> Engine<P> {
                 Action::Pause => e.paused(now),
                 Action::Resume(mode) => e.resumed(*mode, planning, now),
                 Action::Skip => e.skipped(planning, now),
-                Action::SendNow => e.sent_now(now),
+                Action::SendNow => e.sent_now(planning, now),
                 Action::Exit { reason } => e.finished(Outcome::Removed, reason.clone(), now),
             })
             .await?;

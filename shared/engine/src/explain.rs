@@ -3,6 +3,7 @@
 use domain::enrollment::plan::{Context, why_not};
 use domain::enrollment::{Enrollment, State};
 use domain::ids::{EnrollmentId, TenantId};
+use domain::sequence::Sequence;
 use domain::time::Timestamp;
 
 use crate::ports::Store as _;
@@ -45,7 +46,7 @@ impl<P: Ports> Engine<P> {
             senders: &senders,
         };
         let next = version.sequence.steps.get(enrollment.step as usize).filter(|_| !enrollment.state.is_finished());
-        let mut blocking = state_blocks(enrollment, now);
+        let mut blocking = state_blocks(enrollment, &version.sequence, now);
         if !enrollment.state.is_finished() {
             blocking.extend(why_not(enrollment, &context, now).into_iter().map(|(code, detail)| Blocking {
                 code,
@@ -62,7 +63,7 @@ impl<P: Ports> Engine<P> {
     }
 }
 
-fn state_blocks(e: &Enrollment, now: Timestamp) -> Vec<Blocking> {
+fn state_blocks(e: &Enrollment, sequence: &Sequence, now: Timestamp) -> Vec<Blocking> {
     let block = |code, detail: String, until| vec![Blocking { code, detail, until }];
     match e.state {
         State::Finished(outcome) => block("finished", format!("it has ended: {}", outcome.as_str()), None),
@@ -81,6 +82,12 @@ fn state_blocks(e: &Enrollment, now: Timestamp) -> Vec<Blocking> {
         }
         State::Waiting if let Some(to) = e.migrate_to => {
             block("migrating", format!("it moves to version {to}, then goes on"), None)
+        }
+        State::Waiting if let Some(at) = e.closes_at(sequence) => {
+            block("closing", format!("every step is done: it waits for the last message's report until {at}"), Some(at))
+        }
+        State::Waiting if let Some(slot) = e.due.filter(|slot| e.has_slot() && *slot > now) => {
+            block("sender_limit", format!("its sender's limit lets it go at {slot}"), Some(slot))
         }
         State::Waiting => match e.due.filter(|due| *due > now) {
             Some(due) => {

@@ -250,6 +250,16 @@ pub trait Store: Send + Sync + 'static {
     fn sender(&self, id: SenderId) -> impl Future<Output = PortResult<Option<Sender>>> + Send;
     fn senders(&self, tenant: TenantId) -> impl Future<Output = PortResult<Vec<Sender>>> + Send;
     fn delete_sender(&self, id: SenderId) -> impl Future<Output = PortResult<bool>> + Send;
+    /// Takes the next slot of a sender's rate, in microseconds since the epoch: the first one at or after
+    /// `now`, `spacing` microseconds behind the one before. `None` when it would lie after `latest`, and
+    /// then none is taken. A lost answer wastes a slot; no two callers get the same.
+    fn reserve(
+        &self,
+        sender: SenderId,
+        spacing: i64,
+        now: Timestamp,
+        latest: Timestamp,
+    ) -> impl Future<Output = PortResult<Option<i64>>> + Send;
     fn save_attribute(&self, tenant: TenantId, attribute: &Attribute) -> impl Future<Output = PortResult<()>> + Send;
     fn attributes(&self, tenant: TenantId) -> impl Future<Output = PortResult<Vec<Attribute>>> + Send;
 
@@ -336,7 +346,8 @@ pub trait Timers: Send + Sync + 'static {
 /// The queues between the functions: at least once, in any order. `Poison` for a message of more
 /// than [`MAX_BYTES`](crate::queue::MAX_BYTES).
 pub trait Queues: Send + Sync + 'static {
-    fn send(&self, planned: &PlannedSend) -> impl Future<Output = PortResult<()>> + Send;
+    /// Delayed until its slot, where it has one: at most 15 minutes from `now`.
+    fn send(&self, planned: &PlannedSend, now: Timestamp) -> impl Future<Output = PortResult<()>> + Send;
     fn enroll(&self, work: &EnrollWork) -> impl Future<Output = PortResult<()>> + Send;
     fn inbound(&self, work: &InboundWork) -> impl Future<Output = PortResult<()>> + Send;
 }

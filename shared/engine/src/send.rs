@@ -20,7 +20,7 @@ use domain::time::Timestamp;
 use serde_json::Value;
 
 use crate::model::{Direction, StoredMessage, Version};
-use crate::ports::{Channels as _, Claim, PortResult, Saved, Store as _, Timers as _};
+use crate::ports::{Channels as _, Claim, PortResult, Queues as _, Saved, Store as _, Timers as _};
 use crate::queue::StepDue;
 use crate::{Engine, MAX_RACES, PortError, Ports};
 
@@ -41,6 +41,8 @@ pub enum Sent {
     },
     /// Buffered for too long, or its sender or account has stopped: back to the step function.
     PlannedAgain,
+    /// Before its slot: on its queue again.
+    Early,
     /// The work was done already, or is another's.
     Outdated,
 }
@@ -74,6 +76,10 @@ impl<P: Ports> Engine<P> {
         let now = self.now();
         if guard!(NotAfter, now > planned.not_after) {
             return self.plan_again(planned, now, now).await;
+        }
+        // Early: this worker's clock is behind, or the queue could not wait as long.
+        if planned.not_before.is_some_and(|slot| now < slot) {
+            return self.queues.send(planned, now).await.map(|()| Sent::Early);
         }
         let Some(sender) = sender.filter(|s| s.suspended.is_none() && account.settings.enabled) else {
             // The step function holds it, once its settings are as fresh as these.

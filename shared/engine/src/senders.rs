@@ -203,6 +203,9 @@ impl<P: Ports> Engine<P> {
     }
 }
 
+/// More than any provider takes of one sender.
+const MAX_LIMIT: u32 = 10_000_000;
+
 fn check_limits(limits: &SenderLimits) -> Vec<Fault> {
     let mut faults = Vec::new();
     for (name, limit) in [
@@ -212,8 +215,9 @@ fn check_limits(limits: &SenderLimits) -> Vec<Fault> {
         ("per_day", limits.per_day),
         ("ramp_up/start_per_day", limits.ramp_up.as_ref().map(|r| r.start_per_day)),
     ] {
-        if limit == Some(0) {
-            faults.push(Fault::new(format!("/limits/{name}"), "out_of_range", "must be at least 1"));
+        if limit.is_some_and(|limit| !(1..=MAX_LIMIT).contains(&limit)) {
+            let detail = format!("must be between 1 and {MAX_LIMIT}");
+            faults.push(Fault::new(format!("/limits/{name}"), "out_of_range", detail));
         }
     }
     if limits.ramp_up.as_ref().is_some_and(|r| !r.growth.is_finite() || r.growth < 1.0) {

@@ -52,10 +52,16 @@ impl<P: Ports> Engine<P> {
             planned = self.plan(tenant, &person, enrollment, due.generation).await?;
         }
         let now = self.now();
+        if let Plan::Reserve(reservation) = planned {
+            let (sender, spacing, latest) = (reservation.sender(), reservation.spacing, reservation.latest);
+            let slot = self.store.reserve(sender, spacing, now, latest).await?;
+            planned = reservation.with(slot, now);
+        }
         match planned {
             Plan::Stale => self.arm(tenant, enrollment).await.map(|()| Stepped::Outdated),
             Plan::NotBefore(at) => self.timers.arm_again(due, at, now).await.map(|()| Stepped::Early),
-            Plan::Send(planned) => self.queues.send(&planned).await.map(|()| Stepped::Planned),
+            Plan::Send(planned) => self.queues.send(&planned, now).await.map(|()| Stepped::Planned),
+            Plan::Reserve(_) => unreachable!("a reservation comes to a send or a change"),
             Plan::Change(next) => {
                 let stepped = match &next.state {
                     State::Parked(reason) => Stepped::Held(*reason),

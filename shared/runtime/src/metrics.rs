@@ -32,13 +32,14 @@ pub struct Metrics {
     function: &'static str,
     at: Timestamp,
     counts: BTreeMap<&'static str, u64>,
+    shares: BTreeMap<&'static str, Vec<u64>>,
     seconds: BTreeMap<&'static str, Vec<u64>>,
 }
 
 impl Metrics {
     /// `at`: when it began.
     pub fn new(function: &'static str, at: Timestamp) -> Self {
-        Self { function, at, counts: BTreeMap::new(), seconds: BTreeMap::new() }
+        Self { function, at, counts: BTreeMap::new(), shares: BTreeMap::new(), seconds: BTreeMap::new() }
     }
 
     pub(crate) fn at(&self) -> Timestamp {
@@ -52,15 +53,14 @@ impl Metrics {
         }
     }
 
-    /// One value of a distribution of seconds; clocks that differ make no negative ones. Beyond the
-    /// format's limit the shortest gives way: the long ones are what is looked for.
+    /// Whether this one was such: 0 or 1, so that the sum is how many and the average their share.
+    pub fn share(&mut self, name: &'static str, is_such: bool) {
+        push(self.shares.entry(name).or_default(), u64::from(is_such));
+    }
+
+    /// One value of a distribution of seconds; clocks that differ make no negative ones.
     pub fn seconds(&mut self, name: &'static str, seconds: i64) {
-        let values = self.seconds.entry(name).or_default();
-        values.push(u64::try_from(seconds).unwrap_or(0));
-        if values.len() > MAX_VALUES {
-            values.sort_unstable();
-            values.remove(0);
-        }
+        push(self.seconds.entry(name).or_default(), u64::try_from(seconds).unwrap_or(0));
     }
 
     /// The line, as of a function of this name (a deployment's, else the crate's own). `None` when
@@ -71,7 +71,8 @@ impl Metrics {
         let mut definitions = Vec::new();
         let counts = self.counts.iter().map(|(name, count)| (*name, "Count", json!(count)));
         let seconds = self.seconds.iter().map(|(name, values)| (*name, "Seconds", json!(values)));
-        for (name, unit, value) in counts.chain(seconds) {
+        let shares = self.shares.iter().map(|(name, values)| (*name, "Count", json!(values)));
+        for (name, unit, value) in counts.chain(shares).chain(seconds) {
             if kept.contains(&name) {
                 definitions.push(json!({"Name": name, "Unit": unit}));
             }
@@ -86,6 +87,16 @@ impl Metrics {
             root.insert("_aws".to_owned(), json!({"Timestamp": self.at.0 * 1_000, "CloudWatchMetrics": [directive]}));
         }
         Some(Value::Object(root))
+    }
+}
+
+/// Beyond the format's limit, which is far more than a batch of ours, the smallest gives way: the
+/// large ones are what is looked for.
+fn push(values: &mut Vec<u64>, value: u64) {
+    values.push(value);
+    if values.len() > MAX_VALUES {
+        values.sort_unstable();
+        values.remove(0);
     }
 }
 
@@ -110,7 +121,9 @@ mod tests {
         let mut metrics = Metrics::new("send", AT);
         metrics.add("Accepted", 2);
         metrics.add("Accepted", 1);
-        metrics.add("Retried", 0);
+        metrics.add("RecordsFailed", 0);
+        metrics.share("Retried", false);
+        metrics.share("Retried", true);
         metrics.add("Outdated", 1);
         metrics.seconds("DueLag", 3);
         metrics.seconds("DueLag", -1);
@@ -122,11 +135,16 @@ mod tests {
                     "CloudWatchMetrics": [{
                         "Namespace": "Ritmo",
                         "Dimensions": [["Function"]],
-                        "Metrics": [{"Name": "Accepted", "Unit": "Count"}, {"Name": "DueLag", "Unit": "Seconds"}],
+                        "Metrics": [
+                            {"Name": "Accepted", "Unit": "Count"},
+                            {"Name": "Retried", "Unit": "Count"},
+                            {"Name": "DueLag", "Unit": "Seconds"},
+                        ],
                     }],
                 },
                 "Function": "ritmo-send",
                 "Accepted": 3,
+                "Retried": [0, 1],
                 "DueLag": [3, 0],
                 "Outdated": 1,
             })

@@ -89,6 +89,11 @@ pub(crate) fn sender(id: SenderId) -> Key {
     Key::new(tenant(id.tenant()), format!("{SENDERS}{}", compact(&id.as_bytes()[9..])))
 }
 
+/// A partition of its own: throttling it touches nothing else.
+pub(crate) fn rate(of: SenderId) -> Key {
+    Key::new(format!("{}#LIMIT#{}", tenant(of.tenant()), compact(&of.as_bytes()[9..])), "RATE")
+}
+
 pub(crate) const SEQUENCES: &str = "SEQ#";
 
 pub(crate) fn sequence(of: TenantId, id: SequenceId) -> Key {

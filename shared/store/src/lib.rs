@@ -23,6 +23,7 @@ mod errors;
 mod items;
 mod jobs;
 mod keys;
+mod limits;
 mod lists;
 mod messages;
 mod once;

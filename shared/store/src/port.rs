@@ -12,7 +12,7 @@ use engine::model::{
 };
 use engine::ports::{Begun, Claim, ContactSaved, DueEntry, EnrollmentFilter, Inserted, PortResult, Saved, Store};
 
-use crate::{DynamoStore, accounts, contacts, enrollments, jobs, messages, once, senders, sequences};
+use crate::{DynamoStore, accounts, contacts, enrollments, jobs, limits, messages, once, senders, sequences};
 
 impl Store for DynamoStore {
     async fn create_account(&self, account: &Account) -> PortResult<Inserted<Account>> {
@@ -170,6 +170,16 @@ impl Store for DynamoStore {
 
     async fn delete_sender(&self, id: SenderId) -> PortResult<bool> {
         senders::delete(self, id).await
+    }
+
+    async fn reserve(
+        &self,
+        sender: SenderId,
+        spacing: i64,
+        now: Timestamp,
+        latest: Timestamp,
+    ) -> PortResult<Option<i64>> {
+        limits::reserve(self, sender, spacing, now, latest).await
     }
 
     async fn save_attribute(&self, tenant: TenantId, attribute: &Attribute) -> PortResult<()> {

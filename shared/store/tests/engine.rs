@@ -141,7 +141,7 @@ async fn an_overdue_run_that_cannot_be_read_keeps_the_sweep_from_no_other() {
     item.insert("st".into(), AttributeValue::S("of a later version".into()));
     client.put_item().table_name(common::TABLE).set_item(Some(item)).send().await.unwrap();
     shop.now(NOW.plus_hours(1));
-    assert_eq!(shop.engine.sweep().await, Ok(Swept { found: 2, repaired: 1 }));
+    assert_eq!(shop.engine.sweep().await, Ok(Swept { found: 2, repaired: 1, oldest: 3_600 }));
     let repaired: Vec<EnrollmentId> = shop.engine.timers.waiting().iter().map(|timer| timer.due.enrollment).collect();
     assert_eq!(repaired, [like.id]);
 }

@@ -151,3 +151,18 @@ async fn of_other_conditional_writes() {
     assert_eq!(store.begin(&key, "hash", [2; 32], lapsed).await, Ok(Begun::Run { seed: [1; 32] }));
     assert!(thief.has_stolen());
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_slot_whose_answer_is_lost_is_given_to_nobody_else() {
+    let (thief, store) = robbed().await;
+    let mut w = World::new();
+    let sender = domain::ids::SenderId::of(w.tenant, &mut w.ids);
+    let (spacing, latest) = (1_000_000, NOW.plus_days(1));
+    // What is lost first is that no slot is ahead; then a slot, which is wasted.
+    for expected in [0, 2, 4] {
+        thief.steal();
+        let slot = store.reserve(sender, spacing, NOW, latest).await;
+        assert!(thief.has_stolen());
+        assert_eq!(slot, Ok(Some(NOW.0 * 1_000_000 + expected * spacing)));
+    }
+}

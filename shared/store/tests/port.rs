@@ -46,16 +46,15 @@ keeps! {
         an_identity_moves,
         a_contact_has_so_many_identities,
         conversations_and_targets_belong_to_a_person;
+    limits:
+        slots_are_evenly_spaced_from_now_on,
+        none_is_taken_after_the_latest,
+        reservers_at_once_get_slots_of_their_own;
     enrollments:
         what_is_written_is_read,
         one_of_many_inserts_wins,
         one_of_many_claims_wins,
         a_claim_needs_its_generation_step_and_state,
-        a_claim_and_a_finish_know_of_each_other,
-        two_enrollments_know_of_each_other,
-        a_late_settlement_and_a_resolution_know_of_each_other,
-        a_commit_and_a_push_back_know_of_each_other,
-        a_claim_and_a_push_back_know_of_each_other,
         a_commit_is_over_the_revision_before,
         nothing_rises_from_the_dead,
         the_due_index_follows_wake,
@@ -79,6 +78,12 @@ keeps! {
         one_of_many_requests_with_a_key_runs,
         a_lapsed_request_is_taken_over_with_its_seed,
         a_key_given_back_is_free;
+    races:
+        a_claim_and_a_finish_know_of_each_other,
+        two_enrollments_know_of_each_other,
+        a_late_settlement_and_a_resolution_know_of_each_other,
+        a_commit_and_a_push_back_know_of_each_other,
+        a_claim_and_a_push_back_know_of_each_other;
     sequences:
         a_draft_is_saved_over_its_revision,
         publishing_writes_both_or_nothing;

@@ -51,7 +51,7 @@ impl ports::Timers for Nothing {
 pub struct Queued(Mutex<Vec<EnrollWork>>);
 
 impl ports::Queues for Queued {
-    async fn send(&self, _: &PlannedSend) -> PortResult<()> {
+    async fn send(&self, _: &PlannedSend, _: Timestamp) -> PortResult<()> {
         Ok(())
     }
 

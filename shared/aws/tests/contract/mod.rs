@@ -126,6 +126,7 @@ fn planned(text: &str) -> PlannedSend {
     let mut ids = ids();
     let tenant = TenantId::new(&mut ids);
     PlannedSend {
+        not_before: None,
         tenant,
         enrollment: due(1).enrollment,
         generation: u32::MAX,
@@ -163,7 +164,7 @@ pub async fn what_is_queued_arrives_as_it_was(of: &impl Delivered) {
     of.at_millis(NOW.0 * 1_000);
     let sends: Vec<PlannedSend> = TEXTS.iter().map(|text| planned(text)).collect();
     for send in &sends {
-        assert_eq!(of.queues().send(send).await, Ok(()), "{:?}", send.message);
+        assert_eq!(of.queues().send(send, NOW).await, Ok(()), "{:?}", send.message);
     }
     assert_eq!(of.sends(), sends);
     let work = |part| EnrollWork { tenant: due(1).tenant, job: JobId::from_bytes([7; 9]), part };

@@ -104,10 +104,12 @@ impl Enrollment {
         }
     }
 
-    pub fn sent_now(&self, now: Timestamp) -> Option<Self> {
+    pub fn sent_now(&self, planning: &Planning<'_>, now: Timestamp) -> Option<Self> {
         match self.state {
             State::Sending => self.intend(Intent::SendNow),
             State::Finished(_) => None,
+            // Behind the last step there is nothing to send.
+            _ if planning.step(self.step).is_none() => None,
             State::Waiting | State::Paused | State::Parked(_) => {
                 let mut next = self.changed();
                 next.due_now(now);
@@ -254,8 +256,11 @@ impl Enrollment {
 
     fn skip_now(&mut self, planning: &Planning<'_>, now: Timestamp) {
         let paused = self.state == State::Paused;
-        if let Some(step) = planning.step(self.step) {
-            self.pass_over(&step.key, StepStatus::Skipped, StepReason::SkippedByUser, now);
+        match planning.step(self.step) {
+            Some(step) => self.pass_over(&step.key, StepStatus::Skipped, StepReason::SkippedByUser, now),
+            // Behind the last step: the other way that it might still have to take.
+            None if self.migrate_to.is_none() => return self.end(Outcome::Completed, None, now),
+            None => {}
         }
         self.schedule(planning, now);
         // Skipping a step of a paused run leaves it paused, before the next step: also where that one

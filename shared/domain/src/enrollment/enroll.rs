@@ -109,6 +109,7 @@ impl Wish {
                 conversation: self.conversation.clone(),
                 target: self.target.clone(),
                 caught_up: false,
+                reserved: None,
                 send_now: false,
                 intents: Vec::new(),
                 migrate_to: None,

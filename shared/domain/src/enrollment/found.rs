@@ -56,7 +56,7 @@ fn settling_a_second_attempt_never_lowers_what_the_first_reached() {
 fn the_last_word_about_a_send_in_flight_is_a_pause() {
     let world = World::new();
     let sending = world.claimed(&world.enrolled(), START);
-    let hurried = sending.paused(START).unwrap().sent_now(START).unwrap();
+    let hurried = sending.paused(START).unwrap().sent_now(&world.planning(), START).unwrap();
     let paused = hurried.paused(START).unwrap();
     let after = world.settled(&paused, &SendOutcome::Refused(refusal(Reaction::Transient)), START);
     assert_eq!((after.state, after.wake), (State::Paused, None));
@@ -68,7 +68,7 @@ fn what_was_asked_of_a_step_in_flight_does_not_hit_the_next_one() {
     let world = World::new();
     let sending = world.claimed(&world.enrolled(), START);
     let failed = SendOutcome::Refused(refusal(Reaction::Recipient));
-    for asked in [sending.skipped(&world.planning(), START), sending.sent_now(START)] {
+    for asked in [sending.skipped(&world.planning(), START), sending.sent_now(&world.planning(), START)] {
         let after = world.settled(&asked.unwrap(), &failed, START);
         assert_eq!((after.step, after.due), (1, Some(START.plus_days(3))));
     }

@@ -53,11 +53,12 @@ fn moves() -> impl Strategy<Value = Move> {
 
 proptest! {
     #[test]
-    fn a_run_keeps_its_laws(script in prop::collection::vec(moves(), 1..60), open in any::<bool>()) {
+    fn a_run_keeps_its_laws(script in prop::collection::vec(moves(), 1..60), open in any::<bool>(), limited in any::<bool>()) {
         let mut world = World::new();
         if open {
             world.person.contact.last_inbound.insert(world.sender.id, START.plus_hours(-2));
         }
+        world.sender.limits.per_minute = limited.then_some(6);
         let mut e = world.enrolled();
         let mut now = START;
         // Steps that a provider was asked for, and whether that is known not to have arrived.
@@ -68,7 +69,15 @@ proptest! {
             let next = match step {
                 Move::Timer(passed) => {
                     now = now.plus_seconds(passed);
-                    match world.plan(&e, now) {
+                    let planned = match world.plan(&e, now) {
+                        Plan::Reserve(asked) => {
+                            let slot = (passed % 5 > 0).then_some((now.0 + passed % 100) * 1_000_000);
+                            asked.with(slot, now)
+                        }
+                        planned => planned,
+                    };
+                    match planned {
+                        Plan::Reserve(_) => unreachable!("it was reserved"),
                         Plan::Send(planned) => {
                             prop_assert!(!open_sends.contains(&planned.step), "a second send of step {}", planned.step);
                             open_sends.push(planned.step);
@@ -105,7 +114,7 @@ proptest! {
                     e.resumed(mode, &planning, now)
                 }
                 Move::Skip => e.skipped(&planning, now),
-                Move::SendNow => e.sent_now(now),
+                Move::SendNow => e.sent_now(&planning, now),
                 Move::Exit => e.finished(Outcome::Removed, None, now),
                 Move::Reply(ends) => e.replied(now, ends.then_some(Outcome::Replied), now),
             };

@@ -7,6 +7,7 @@
 //! - [`control`]: pause, resume, skip, send now, finish.
 //! - [`migrate`]: on to another version.
 //! - [`schedule`]: when the next step is due.
+//! - [`rate`]: when its sender's rate lets it go.
 //! - [`view`]: steps and timeline for people.
 //!
 //! **Invariant:** every change bumps `rev`; everything that changes what happens next also bumps
@@ -17,6 +18,7 @@ pub mod control;
 pub mod enroll;
 pub mod migrate;
 pub mod plan;
+pub mod rate;
 mod schedule;
 pub mod settle;
 pub mod status;
@@ -26,9 +28,12 @@ pub mod view;
 pub use schedule::{Planning, target_dates};
 pub use types::{
     Attempt, AttemptResult, Body, Enrollment, Entered, Happening, HappeningCode, Intent, Lease, MessageForm, Outcome,
-    ParkReason, PlannedSend, Source, SourceType, State, StepReason, StepRecord, StepStatus,
+    ParkReason, PlannedSend, Reserved, Source, SourceType, State, StepReason, StepRecord, StepStatus,
 };
 
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod closing;
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod found;

@@ -140,7 +140,7 @@ fn paused_and_parked_runs_move_too() {
 fn what_was_hurried_or_backs_off_stays_so_if_it_is_still_next() {
     let check = |keys: &[&str], hurried: bool| {
         let mut world = on(&["a", "b"]);
-        let e = world.enrolled().sent_now(START).unwrap();
+        let e = world.enrolled().sent_now(&world.planning(), START).unwrap();
         let e = moved(&mut world, &e, keys, START).unwrap();
         let due = if hurried { START } else { START.plus_days(1) };
         assert_eq!((e.send_now, e.caught_up, e.due), (hurried, hurried, Some(due)), "{keys:?}");
@@ -250,7 +250,7 @@ fn what_happens_while_it_is_to_move() {
     both("reply that ends nothing", |_, e| e.replied(NOW, None, NOW), &|name, world, e| {
         assert_eq!(arrived(world, &e, NOW).step, 1, "{name}");
     });
-    both("send now", |_, e| e.sent_now(NOW), &|name, world, e| {
+    both("send now", |w, e| e.sent_now(&w.planning(), NOW), &|name, world, e| {
         // In flight it was asked of `a`, which has been sent; afterwards of `b`, which stays next.
         let hurried = e.send_now;
         let e = arrived(world, &e, NOW);

@@ -3,6 +3,7 @@
 
 use serde_json::json;
 
+use super::rate::{Reservation, paced};
 use super::schedule::{Planning, target_dates};
 use super::settle::{lapse, resolve};
 use super::types::{Enrollment, MessageForm, ParkReason, PlannedSend, State, StepReason, StepStatus};
@@ -40,6 +41,8 @@ pub enum Plan {
     /// Too early, or a live lease: come back at this instant under the same generation.
     NotBefore(Timestamp),
     Send(Box<PlannedSend>),
+    /// It may go out, as soon as its sender's rate has a slot for it.
+    Reserve(Box<Reservation>),
     /// Write this, then arm its timer.
     Change(Box<Enrollment>),
 }
@@ -83,15 +86,18 @@ pub fn plan(e: &Enrollment, generation: u32, context: &Context<'_>, now: Timesta
     {
         return change(e, |next| next.end(outcome, None, now));
     }
+    let Some(step) = planning.step(e.step) else {
+        return match e.closes_at(context.sequence).filter(|at| now < *at) {
+            Some(at) => Plan::NotBefore(at),
+            None => change(e, |next| next.schedule(&planning, now)),
+        };
+    };
     if !settings.enabled {
         return change(e, |next| next.park(ParkReason::ModuleDisabled, None, now));
     }
     if let Some(due) = e.due.filter(|due| now < *due) {
         return Plan::NotBefore(due);
     }
-    let Some(step) = planning.step(e.step) else {
-        return change(e, |next| next.schedule(&planning, now));
-    };
     // A step that was opened again, and whose first message has arrived after all.
     if e.has_possibly_sent(&step.key) {
         return change(e, |next| next.schedule(&planning, now));
@@ -117,7 +123,7 @@ pub fn plan(e: &Enrollment, generation: u32, context: &Context<'_>, now: Timesta
             if let Some(closes) = composed.window_closes {
                 not_after = not_after.min(closes);
             }
-            Plan::Send(Box::new(PlannedSend {
+            let planned = PlannedSend {
                 tenant: context.tenant,
                 enrollment: e.id,
                 generation: e.generation,
@@ -128,10 +134,16 @@ pub fn plan(e: &Enrollment, generation: u32, context: &Context<'_>, now: Timesta
                 form: composed.form,
                 to: composed.to,
                 message: composed.message,
+                not_before: None,
                 not_after,
                 contact_zone: context.person.contact.profile.timezone.clone(),
                 target_dates: dates.clone(),
-            }))
+            };
+            let Some(spacing) = context.sender(composed.sender).and_then(|s| s.limits.spacing()) else {
+                return Plan::Send(Box::new(planned));
+            };
+            let reopens = allowed.map(|end| next_allowed(&calendar, step.window.as_ref(), is_business(step), end));
+            paced(e, planned, spacing, allowed, reopens.flatten(), now)
         }
         Err(Not::Skip(reason)) => change(e, |next| {
             next.pass_over(&step.key, StepStatus::Skipped, reason, now);
@@ -142,7 +154,7 @@ pub fn plan(e: &Enrollment, generation: u32, context: &Context<'_>, now: Timesta
     }
 }
 
-fn change(e: &Enrollment, apply: impl FnOnce(&mut Enrollment)) -> Plan {
+pub(super) fn change(e: &Enrollment, apply: impl FnOnce(&mut Enrollment)) -> Plan {
     let mut next = e.clone();
     apply(&mut next);
     next.rev += 1;

@@ -3,11 +3,16 @@
 use std::collections::BTreeMap;
 
 use super::types::{
-    Enrollment, Happening, HappeningCode, Intent, Outcome, ParkReason, State, StepReason, StepRecord, StepStatus,
+    Enrollment, Happening, HappeningCode, Intent, MessageForm, Outcome, ParkReason, State, StepReason, StepRecord,
+    StepStatus,
 };
 use crate::guard;
 use crate::sequence::{Sequence, Step};
 use crate::time::{Anchor, Calendar, Due, DueInput, Timestamp, due};
+
+/// How long after its last message a run is open for a failure's report (ARCHITECTURE.md, "The last
+/// message").
+const CLOSING_SECONDS: i64 = 3_600;
 
 /// What scheduling depends on besides the enrollment: the version, the calendar in force, and the
 /// target's dates that its waits name.
@@ -54,7 +59,7 @@ impl Planning<'_> {
                 target_date,
                 skip_if_late: step.skip_if_late,
                 spread_seed: e.id.spread_seed() ^ u64::from(e.step),
-                caught_up: e.caught_up,
+                caught_up: e.caught_up || e.has_slot(),
             },
             self.calendar,
             now,
@@ -107,9 +112,7 @@ impl Enrollment {
             return;
         }
         loop {
-            let Some(step) = planning.step(self.step) else {
-                return self.end(Outcome::Completed, None, now);
-            };
+            let Some(step) = planning.step(self.step) else { return self.close(planning, now) };
             if self.has_possibly_sent(&step.key) {
                 self.advance(self.previous);
                 continue;
@@ -142,6 +145,37 @@ impl Enrollment {
         }
     }
 
+    /// Behind the last step: completed, or kept open for as long as that one may have to go out in
+    /// another way.
+    fn close(&mut self, planning: &Planning<'_>, now: Timestamp) {
+        match self.closes_at(planning.sequence).filter(|at| guard!(ClosingPeriod, now < *at)) {
+            Some(at) => {
+                self.state = State::Waiting;
+                self.due = None;
+                self.wake = Some(at);
+            }
+            None => self.end(Outcome::Completed, None, now),
+        }
+    }
+
+    /// When a run whose steps are all done stops waiting for its last message's report: a failure may
+    /// still open the last step again (`reopen`), if it went out as free text and has a template.
+    pub fn closes_at(&self, sequence: &Sequence) -> Option<Timestamp> {
+        let last = sequence.steps.last().filter(|_| self.step as usize >= sequence.steps.len())?;
+        let record = self.records.iter().find(|r| r.key == last.key && r.status == StepStatus::Sent)?;
+        let text = record.attempts.last().is_some_and(|a| a.form == MessageForm::Text);
+        (text && last.fallback_template.is_some()).then_some(record.sent_at?.plus_seconds(CLOSING_SECONDS))
+    }
+
+    /// A report has decided the last step: nothing is waited for any more.
+    pub(crate) fn close_early(&mut self, planning: &Planning<'_>, now: Timestamp) {
+        let done = planning.step(self.step).is_none() && self.closes_at(planning.sequence).is_none();
+        if self.state == State::Waiting && self.migrate_to.is_none() && done {
+            self.end(Outcome::Completed, None, now);
+            self.next_generation();
+        }
+    }
+
     /// `skip_if_late` has run out: too late, or, where it was tried, the provider's fault.
     fn give_up_late(&mut self, key: &str, now: Timestamp) {
         if self.record(key).tries > 0 {
@@ -169,6 +203,7 @@ impl Enrollment {
         self.previous = previous;
         self.caught_up = false;
         self.send_now = false;
+        self.reserved = None;
     }
 
     pub(crate) fn park(&mut self, reason: ParkReason, detail: Option<String>, now: Timestamp) {

@@ -55,6 +55,7 @@ pub fn status(
         }
     };
     changed.then(|| {
+        next.close_early(planning, now);
         next.rev += 1;
         next
     })

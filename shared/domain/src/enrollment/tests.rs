@@ -571,7 +571,7 @@ fn skip_and_send_now() {
     assert_eq!((skipped.step, skipped.records[0].reason), (1, Some(StepReason::SkippedByUser)));
     assert_eq!(skipped.due, Some(START.plus_days(3)));
     let now = START.plus_days(1);
-    let hurried = skipped.sent_now(now).unwrap();
+    let hurried = skipped.sent_now(&world.planning(), now).unwrap();
     assert_eq!(world.planned(&hurried, now).step, 1);
     // Of a step in flight: moot once it was accepted.
     let sending = world.claimed(&e, START);

@@ -68,6 +68,9 @@ pub struct Body {
     /// The due was moved once by TIME.md section 3, or follows a backoff: no further spread.
     #[serde(rename = "cu", default, skip_serializing_if = "is_false")]
     pub caught_up: bool,
+    /// The due is a slot of a sender's rate.
+    #[serde(rename = "rs", default, skip_serializing_if = "Option::is_none")]
+    pub reserved: Option<Reserved>,
     /// The user asked for the step now: its wait is over.
     #[serde(rename = "nw", default, skip_serializing_if = "is_false")]
     pub send_now: bool,
@@ -83,6 +86,15 @@ pub struct Body {
     /// What happened to the run as a whole, for the timeline.
     #[serde(rename = "hp", default, skip_serializing_if = "Vec::is_empty")]
     pub happenings: Vec<Happening>,
+}
+
+/// A slot that was taken for one generation's due: whatever changes what happens next lets it go.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Reserved {
+    #[serde(rename = "g")]
+    pub generation: u32,
+    #[serde(rename = "s")]
+    pub sender: SenderId,
 }
 
 pub(crate) fn is_false(b: &bool) -> bool {
@@ -411,6 +423,8 @@ pub enum HappeningCode {
     Retrying,
     Unknown,
     SendNow,
+    /// Over the sender's rate: its turn comes later.
+    Limited,
     /// On to another version; the detail is "1 to 2".
     Migrated,
     Finished,
@@ -429,6 +443,9 @@ pub struct PlannedSend {
     pub form: MessageForm,
     pub to: Recipient,
     pub message: Message,
+    /// The slot of its sender's rate: it is not claimed before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub not_before: Option<Timestamp>,
     /// Past it (quiet hours began while it was buffered) the step is planned again.
     pub not_after: Timestamp,
     /// For the next wait: the contact's zone, if it has one.

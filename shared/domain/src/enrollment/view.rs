@@ -112,6 +112,9 @@ impl Enrollment {
                 HappeningCode::Unknown => {
                     ("unknown", "no answer from the provider: never sent twice, waiting for its report".to_owned())
                 }
+                HappeningCode::Limited => {
+                    ("limited", format!("over the sender's limit: its turn is at {}", detail.unwrap_or_default()))
+                }
                 HappeningCode::Migrated => ("migrated", format!("moved from version {}", detail.unwrap_or_default())),
                 HappeningCode::SendNow => ("send_now", "asked to go out now".to_owned()),
                 HappeningCode::Finished => ("finished", self.outcome().map_or_else(String::new, |o| ended(o, detail))),

@@ -66,6 +66,7 @@ fn waiting() -> Enrollment {
             conversation: None,
             target: None,
             caught_up: false,
+            reserved: None,
             send_now: false,
             intents: Vec::new(),
             migrate_to: None,

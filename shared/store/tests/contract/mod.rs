@@ -5,9 +5,11 @@ pub mod accounts;
 pub mod contacts;
 pub mod enrollments;
 pub mod jobs;
+pub mod limits;
 pub mod lists;
 pub mod messages;
 pub mod once;
+pub mod races;
 pub mod sequences;
 
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -102,6 +104,7 @@ pub fn enrollment(id: EnrollmentId) -> Enrollment {
             conversation: None,
             target: None,
             caught_up: false,
+            reserved: None,
             send_now: false,
             intents: Vec::new(),
             migrate_to: None,

@@ -16,6 +16,8 @@ use crate::sim::Violation;
 const WORKERS: usize = 2;
 /// Later than any planned send may wait.
 const LATE_SECONDS: i64 = 3700;
+/// Whatever happens, a run has come to rest by then: the latest date, and a day of tries.
+const REST_BY: i64 = super::plays::START + 4 * 86_400;
 
 /// A state, and how it came about.
 #[derive(Clone)]
@@ -259,6 +261,9 @@ impl Node {
             }
             Move::Wait(to) => {
                 self.world.now = to;
+                if to > REST_BY {
+                    self.world.model.broken("4", "the run never comes to rest");
+                }
                 self
             }
         }

@@ -224,8 +224,13 @@ impl Timers for Play {
 }
 
 impl Queues for Play {
-    async fn send(&self, planned: &PlannedSend) -> PortResult<()> {
-        self.call("queue_send", |w| Ok(w.post(Queue::Send, encode(planned), w.now))).await
+    async fn send(&self, planned: &PlannedSend, _now: Timestamp) -> PortResult<()> {
+        self.call("queue_send", |w| {
+            let at = planned.not_before.map_or(w.now, |slot| slot.0.max(w.now));
+            w.post(Queue::Send, encode(planned), at);
+            Ok(())
+        })
+        .await
     }
 
     async fn enroll(&self, _work: &EnrollWork) -> PortResult<()> {
@@ -233,7 +238,11 @@ impl Queues for Play {
     }
 
     async fn inbound(&self, work: &InboundWork) -> PortResult<()> {
-        self.call("queue_inbound", |w| Ok(w.post(Queue::Inbound, encode(work), w.now))).await
+        self.call("queue_inbound", |w| {
+            w.post(Queue::Inbound, encode(work), w.now);
+            Ok(())
+        })
+        .await
     }
 }
 

@@ -5,6 +5,7 @@ use std::cmp::Reverse;
 use domain::ids::{ContactId, SenderId, SequenceId, TenantId};
 use domain::message::Channel;
 use domain::sender::Sender;
+use domain::time::Timestamp;
 use engine::PortError;
 use engine::model::{Attribute, Page, StoredMessage, StoredSequence, Suppression, Version, suppression_id};
 use engine::ports::{PortResult, Saved};
@@ -34,6 +35,30 @@ impl Tables {
         self.sequences.insert((tenant, sequence.id), sequence.clone());
         self.versions.entry(key).or_insert_with(|| version.clone());
         Ok(Saved::Yes)
+    }
+
+    pub fn reserve(
+        &mut self,
+        sender: SenderId,
+        spacing: i64,
+        now: Timestamp,
+        latest: Timestamp,
+    ) -> PortResult<Option<i64>> {
+        let free = self.rates.get(&sender).copied().filter(|_| !self.guards.reserve_ignores_others);
+        let slot = free.unwrap_or(i64::MIN).max(now.0 * 1_000_000);
+        if slot > latest.0 * 1_000_000 {
+            return Ok(None);
+        }
+        self.rates.insert(sender, slot + spacing);
+        if self.watched.is_some() {
+            self.slots.push(slot);
+        }
+        Ok(Some(slot))
+    }
+
+    /// A sender's next free slot, in microseconds, if it has ever given one.
+    pub fn free_slot(&self, sender: SenderId) -> Option<i64> {
+        self.rates.get(&sender).copied()
     }
 
     pub fn sequence(&mut self, tenant: TenantId, id: SequenceId) -> PortResult<Option<StoredSequence>> {

@@ -95,7 +95,7 @@ fn put<T: Clone + Serialize>(queue: &Mutex<Vec<T>>, body: &T) -> PortResult<()> 
 }
 
 impl Queues for MemoryQueues {
-    async fn send(&self, planned: &PlannedSend) -> PortResult<()> {
+    async fn send(&self, planned: &PlannedSend, _now: Timestamp) -> PortResult<()> {
         put(&self.sends, planned)
     }
 

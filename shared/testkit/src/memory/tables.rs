@@ -33,6 +33,8 @@ pub struct Tables {
     pub(super) sequences: BTreeMap<(TenantId, SequenceId), StoredSequence>,
     pub(super) versions: BTreeMap<(TenantId, SequenceId, u32), Version>,
     pub(super) senders: BTreeMap<SenderId, Sender>,
+    /// When a sender's next slot is free, in microseconds.
+    pub(super) rates: BTreeMap<SenderId, i64>,
     pub(super) attributes: BTreeMap<(TenantId, TargetKind, String), Attribute>,
     pub(super) messages: BTreeMap<(TenantId, ContactId, Timestamp, MessageId), StoredMessage>,
     pub(super) suppressions: BTreeMap<(TenantId, String), Suppression>,
@@ -45,6 +47,8 @@ pub struct Tables {
     pub guards: StoreGuards,
     /// Every write of an enrollment since it was last emptied, when somebody wants to watch.
     pub watched: Option<Vec<EnrollmentWrite>>,
+    /// Every slot that was given since it was last emptied, in microseconds.
+    pub slots: Vec<i64>,
 }
 
 /// Conditions of the store that the test of the guards can switch off. The default is all on.
@@ -58,6 +62,7 @@ pub struct StoreGuards {
     pub commit_forgets_its_write: bool,
     pub insert_overwrites: bool,
     pub push_back_unconditional: bool,
+    pub reserve_ignores_others: bool,
 }
 
 /// One write of an enrollment.
@@ -170,6 +175,7 @@ macro_rules! for_each_store_verb {
             sender(id: SenderId) -> Option<Sender>;
             senders(tenant: TenantId) -> Vec<Sender>;
             delete_sender(id: SenderId) -> bool;
+            reserve(sender: SenderId, spacing: i64, now: Timestamp, latest: Timestamp) -> Option<i64>;
             save_attribute(tenant: TenantId, attribute: &Attribute) -> ();
             attributes(tenant: TenantId) -> Vec<Attribute>;
             put_message(tenant: TenantId, message: &StoredMessage) -> ();

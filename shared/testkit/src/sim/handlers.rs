@@ -120,6 +120,10 @@ impl Runner {
         let mut state = self.hub.state();
         pending.since = match &pending.ask {
             Ask::Control(id, Action::Pause) => state.model.pausing(*id),
+            Ask::Control(id, Action::Skip) => {
+                state.model.skipping(*id);
+                None
+            }
             Ask::Control(id, Action::Migrate { version }) => state.model.moving(*id, *version),
             _ => None,
         };
@@ -158,6 +162,10 @@ impl Runner {
     fn watch(&mut self, id: HandlerId) {
         let mut state = self.hub.state();
         let State { tables, model, now, event, trace, .. } = &mut *state;
+        for slot in std::mem::take(&mut tables.slots) {
+            trace.line(*event, *now, format_args!("      slot {slot}"));
+            model.slot(slot);
+        }
         let Some(writes) = tables.watched.as_mut().map(std::mem::take) else { return };
         for write in writes {
             let e = &write.after;

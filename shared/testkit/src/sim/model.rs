@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::Arc;
 
-use domain::enrollment::{AttemptResult, Enrollment, Outcome, ParkReason, State as Run, StepStatus};
+use domain::enrollment::{AttemptResult, Enrollment, MessageForm, Outcome, ParkReason, State as Run, StepStatus};
 use domain::ids::{AttemptRef, ContactId, EnrollmentId};
 use domain::message::DeliveryStatus;
 
@@ -23,6 +23,9 @@ pub(super) const TIMEOUT_SECONDS: i64 = 60;
 const CLAIM_TRIES: u32 = 3;
 /// WhatsApp's customer service window.
 const REPLY_WINDOW: i64 = 24 * 3600;
+/// So long a run waits for its last text's report.
+const CLOSING_SECONDS: i64 = 3600;
+const HOUR_MICROS: i64 = 3_600_000_000;
 
 /// A promise that was not kept.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -74,6 +77,8 @@ struct Orders {
     unpausing: u32,
     /// How many such requests have ever begun.
     unpauses: u64,
+    /// A skip was asked for, perhaps of the last step's other way.
+    skipped: bool,
     /// Versions that it was asked to move to.
     asked: BTreeSet<u32>,
     /// A move to it was acknowledged, and no other has been asked for since.
@@ -100,6 +105,9 @@ pub(super) struct Model {
     excused: BTreeSet<HandlerId>,
     /// How often a handler's claim was left without an answer.
     unanswered: BTreeMap<HandlerId, u32>,
+    /// Slots of the sender's rate, in microseconds: the last one, and those that no call has used.
+    last_slot: Option<i64>,
+    slots: BTreeSet<i64>,
     pub violation: Option<Violation>,
 }
 
@@ -116,6 +124,8 @@ impl Model {
             claims: BTreeMap::new(),
             excused: BTreeSet::new(),
             unanswered: BTreeMap::new(),
+            last_slot: None,
+            slots: BTreeSet::new(),
             violation: None,
         }
     }
@@ -166,6 +176,10 @@ impl Model {
         orders.paused |= since == Some(orders.unpauses);
     }
 
+    pub(super) fn skipping(&mut self, id: EnrollmentId) {
+        self.orders.entry(id).or_default().skipped = true;
+    }
+
     /// A move begins: what it must find again at its end to bind. `None`: another is under way.
     pub(super) fn moving(&mut self, id: EnrollmentId, version: u32) -> Option<u64> {
         let orders = self.orders.entry(id).or_default();
@@ -202,6 +216,29 @@ impl Model {
         }
     }
 
+    /// A slot of the sender's rate was given away.
+    pub(super) fn slot(&mut self, slot: i64) {
+        let spacing = self.scenario.per_hour.map_or(0, |n| HOUR_MICROS / i64::from(n));
+        if self.last_slot.is_some_and(|last| slot < last + spacing) {
+            self.broken("3", format!("slot {slot} is too near to {:?}", self.last_slot));
+        }
+        self.last_slot = Some(slot);
+        self.slots.insert(slot);
+    }
+
+    /// Each call has a slot of its own, and starts near it: not before it but for what clocks differ
+    /// and the second that it lies in, and at most 30 seconds and the function's life after it.
+    /// Usable slots are spans of one length: whoever comes first takes the first.
+    fn takes_a_slot(&mut self, call: &ProviderCall, now: i64, life: i64) {
+        let skew = self.scenario.max_skew;
+        let from = (now - life - 30 - skew) * 1_000_000;
+        let to = (now + 1 + skew) * 1_000_000;
+        match self.slots.range(from..=to).next().copied() {
+            Some(slot) => drop(self.slots.remove(&slot)),
+            None => self.broken("3", format!("{}: {} is sent without a slot", call.attempt.enrollment, call.key)),
+        }
+    }
+
     // What is stored.
 
     /// Every write of an enrollment. `when`: the event and the true time.
@@ -219,7 +256,7 @@ impl Model {
             self.broken("4", format!("{id} has no one future: {:?}, wake {wake}, lease {lease}", after.state));
         }
         if let Some(before) = before {
-            self.changed(before, after, *verb);
+            self.changed(before, after, *verb, when.1);
         }
         if *verb == Verb::Insert {
             let first = id.with_run(0);
@@ -239,7 +276,7 @@ impl Model {
         }
     }
 
-    fn changed(&mut self, before: &Enrollment, after: &Enrollment, verb: Verb) {
+    fn changed(&mut self, before: &Enrollment, after: &Enrollment, verb: Verb, now: i64) {
         let id = after.id;
         if *before != *after && verb != Verb::PushBack && after.rev != before.rev + 1 {
             self.broken("order", format!("{id} went from revision {} to {}", before.rev, after.rev));
@@ -253,7 +290,7 @@ impl Model {
             self.broken("5", format!("{id} went to version {} unasked", after.version));
         }
         if before.state != after.state && after.state == Run::Finished(Outcome::Completed) {
-            self.completed(after, bound);
+            self.completed(after, bound, now);
         }
         for old in &before.records {
             let Some(new) = after.records.iter().find(|r| r.key == old.key) else {
@@ -281,15 +318,24 @@ impl Model {
     }
 
     /// Every step is done with, on the version that was asked for last.
-    fn completed(&mut self, e: &Enrollment, bound: Option<u32>) {
+    fn completed(&mut self, e: &Enrollment, bound: Option<u32>, now: i64) {
         if bound.is_some_and(|version| version != e.version) {
             let text = format!("{} completed on version {}, moved to {bound:?}", e.id, e.version);
             return self.broken("5", text);
         }
         let last = self.scenario.sequence(e.id.sequence).and_then(|s| s.of(e.version).steps.last());
-        let Some(record) = last.map(|last| e.records.iter().find(|r| r.key == last.key)) else { return };
+        let Some(last) = last else { return };
+        let record = e.records.iter().find(|r| r.key == last.key);
         if record.is_none_or(|r| r.status <= StepStatus::Scheduled) {
-            self.broken("5", format!("{} completed before the last step of version {}", e.id, e.version));
+            return self.broken("5", format!("{} completed before the last step of version {}", e.id, e.version));
+        }
+        // A text that may still be reported as failed, and then goes out as template.
+        let open = record.filter(|r| last.template && r.status == StepStatus::Sent);
+        let open = open.filter(|r| r.attempts.last().is_some_and(|a| a.form == MessageForm::Text));
+        let until = open.and_then(|r| r.sent_at).map(|sent| sent.0 + CLOSING_SECONDS - 2 * self.scenario.max_skew);
+        let skipped = self.orders.get(&e.id).is_some_and(|o| o.skipped);
+        if until.is_some_and(|until| now < until) && !skipped {
+            self.broken("closing", format!("{} completed without waiting for what becomes of {}", e.id, last.key));
         }
     }
 
@@ -366,6 +412,9 @@ impl Model {
         let skew = 2 * self.scenario.max_skew;
         if !allowed_within(step, self.scenario.quiet, now - life - skew, now + skew) {
             return self.broken("3", format!("{id}: {} is sent at a time that is not allowed", call.key));
+        }
+        if self.scenario.per_hour.is_some() {
+            self.takes_a_slot(call, now, life);
         }
         let wrote = self.contacts.get(&id.contact).map(|c| c.wrote.as_slice()).unwrap_or_default();
         if call.text && !wrote.iter().any(|at| *at <= now && now - at < REPLY_WINDOW) {

@@ -20,7 +20,7 @@ use serde_json::Value;
 
 use super::hub::Hub;
 use super::queues::Queue;
-use crate::memory::for_each_store_verb;
+use crate::memory::{MAX_DELAY_SECONDS, for_each_store_verb};
 
 pub(super) struct SimPorts;
 
@@ -81,8 +81,9 @@ impl Timers for SimTimers {
 pub(super) struct SimQueues(pub Hub);
 
 impl Queues for SimQueues {
-    async fn send(&self, planned: &PlannedSend) -> PortResult<()> {
-        self.0.effect("queue_send", |s| s.broker.send(Queue::Send, encode(planned), s.now, &mut s.faults)).await
+    async fn send(&self, planned: &PlannedSend, now: Timestamp) -> PortResult<()> {
+        let delay = planned.not_before.map_or(0, |slot| slot.seconds_since(now)).clamp(0, MAX_DELAY_SECONDS);
+        self.0.effect("queue_send", |s| s.broker.send(Queue::Send, encode(planned), s.now + delay, &mut s.faults)).await
     }
 
     async fn enroll(&self, work: &EnrollWork) -> PortResult<()> {

@@ -45,6 +45,8 @@ pub(super) struct StepSpec {
     pub key: String,
     pub window: Option<Hours>,
     pub business: bool,
+    /// There is a template to fall back to.
+    pub template: bool,
     json: Value,
 }
 
@@ -94,6 +96,8 @@ pub(super) struct Scenario {
     pub sender: SenderId,
     pub quiet: Option<Hours>,
     pub sequences: Vec<SequenceSpec>,
+    /// How many messages an hour the sender may start, if there is a limit.
+    pub per_hour: Option<u32>,
     pub contacts: Vec<ContactId>,
     /// What each worker's clock is ahead of the true time; the last one is the API's.
     pub skews: [i64; 3],
@@ -125,9 +129,9 @@ impl Scenario {
         let tenant = TenantId::new(&mut ids);
         let sender = SenderId::of(tenant, &mut ids);
         let quiet = rng.chance(400).then_some(Hours { from: 20 * 60, to: 8 * 60, weekdays: false });
-        let mut of_versions = Rng::stream(seed, 6);
+        let mut more = Rng::stream(seed, 6);
         let sequences =
-            (0..1 + rng.below(2)).map(|i| sequence(i, SequenceId::new(&mut ids), &mut rng, &mut of_versions)).collect();
+            (0..1 + rng.below(2)).map(|i| sequence(i, SequenceId::new(&mut ids), &mut rng, &mut more)).collect();
         let contacts = (0..1 + rng.below(3)).map(|_| ContactId::new(&mut ids)).collect();
         let settings = Settings {
             name: "Loja".into(),
@@ -139,7 +143,9 @@ impl Scenario {
         };
         let most = if rng.chance(500) { MAX_SKEW } else { 0 };
         let skews = std::array::from_fn(|_| rng.between(-most, most));
-        Self { tenant, sender, quiet, sequences, contacts, skews, max_skew: most, timeouts: true, settings }
+        // So slow that one too many is seen behind all that may delay a call.
+        let per_hour = more.chance(300).then(|| *more.pick(&[2, 6, 20]));
+        Self { tenant, sender, quiet, sequences, per_hour, contacts, skews, max_skew: most, timeouts: true, settings }
     }
 
     /// Writes what stands before the first event.
@@ -155,7 +161,7 @@ impl Scenario {
             channel: Channel::Whatsapp,
             provider: ProviderKind::WhatsappCloud,
             config: json!({}),
-            limits: SenderLimits::default(),
+            limits: SenderLimits { per_hour: self.per_hour, ..SenderLimits::default() },
             suspended: None,
             templates: None,
         };
@@ -220,7 +226,7 @@ impl Scenario {
     }
 }
 
-fn sequence(index: usize, id: SequenceId, rng: &mut Rng, of_versions: &mut Rng) -> SequenceSpec {
+fn sequence(index: usize, id: SequenceId, rng: &mut Rng, more: &mut Rng) -> SequenceSpec {
     let dated = rng.chance(350);
     let steps = (0..2 + rng.below(3)).map(|step| self::step(format!("s{index}k{step}"), dated, rng)).collect();
     let (on_reply, goal) = (rng.chance(800), rng.chance(700));
@@ -241,11 +247,11 @@ fn sequence(index: usize, id: SequenceId, rng: &mut Rng, of_versions: &mut Rng) 
     for number in 1..3 {
         let last = &versions[number - 1];
         versions.push(VersionSpec {
-            on_reply: last.on_reply != of_versions.chance(200),
-            steps: edited(&last.steps, &format!("s{index}n{number}"), dated, of_versions),
+            on_reply: last.on_reply != more.chance(200),
+            steps: edited(&last.steps, &format!("s{index}n{number}"), dated, more),
         });
     }
-    SequenceSpec { id, goal, dated, versions, published: 1 + of_versions.below(3) as u32, json }
+    SequenceSpec { id, goal, dated, versions, published: 1 + more.below(3) as u32, json }
 }
 
 /// The next version's steps: some order, some keys and some waits are others.
@@ -300,7 +306,8 @@ fn step(key: String, dated: bool, rng: &mut Rng) -> StepSpec {
     if let Some(window) = window {
         json["window"] = window.json();
     }
-    if rng.chance(850) {
+    let template = rng.chance(850);
+    if template {
         json["fallback_template"] = json!({"name": format!("vVERSION_{key}"), "language": "pt_BR", "body": []});
     }
     if rng.chance(150) {
@@ -309,5 +316,5 @@ fn step(key: String, dated: bool, rng: &mut Rng) -> StepSpec {
     if rng.chance(250) {
         json["on_failure"] = json!("stop");
     }
-    StepSpec { key, window, business, json }
+    StepSpec { key, window, business, template, json }
 }

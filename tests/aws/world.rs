@@ -27,7 +27,8 @@ pub(crate) struct World {
 static NUMBERS: AtomicU32 = AtomicU32::new(1_000);
 
 impl World {
-    /// The operator makes an account; the account is enabled and gets a sender at the stand-in.
+    /// The operator makes an account; the account is enabled and gets a sender at the stand-in, with
+    /// a limit as most have.
     pub(crate) async fn start(name: &str) -> Self {
         let operator = Client::new(&api(), &variable("RITMO_OPERATOR_KEY"));
         let made = operator.post("/v1/accounts", &json!({"name": name})).await.unwrap();
@@ -41,7 +42,7 @@ impl World {
             app_secret: format!("segredo-{number}"),
         };
         let sender = json!({
-            "name": "Loja", "channel": "whatsapp", "provider": "whatsapp_cloud",
+            "name": "Loja", "channel": "whatsapp", "provider": "whatsapp_cloud", "limits": {"per_second": 20},
             "config": {"phone_number_id": access.phone_number_id, "waba_id": access.waba_id},
             "credentials": {"access_token": access.access_token, "app_secret": access.app_secret,
                 "verify_token": "confere"}});

@@ -24,13 +24,13 @@ pub(super) fn cadence(cadence: &Cadence) {
         cadence.enrollments
     ));
     let (usage, steps) = cadence.step();
-    heading("Per executed step");
+    heading("An executed step");
     rows(&usage, &STEP_AND_SEND, steps as f64);
-    heading("Per enrollment, once: its first write");
+    heading("An enrollment's first write");
     rows(&cadence.enrolling, &[Function::Enroll], enrollments);
-    heading("Per enrollment, once: its last step instead of another");
+    heading("An enrollment's last step");
     rows(&cadence.by_step[STEPS - 1], &[Function::Send], enrollments);
-    heading("Per delivery webhook, two a step");
+    heading("A delivery webhook (two a step)");
     rows(&usage, &[Function::Webhook], usage.count(&[Function::Webhook], &Request::Webhook) as f64);
     say(&format!("  settings, at most every 30 s of each worker: {:.1} reads", cadence.settings_reads()));
 }

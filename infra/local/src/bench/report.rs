@@ -39,30 +39,20 @@ fn heading(what: &str) {
     say(&format!("\n{what:44}  calls  reads  writes   GSI1   GSI2   largest"));
 }
 
+/// DynamoDB's requests; the others are in the bill.
 fn rows(usage: &Usage, functions: &[Function], count: f64) {
     for function in functions {
         for (request, units) in usage.of(std::slice::from_ref(function)) {
-            let what = format!("  {:8}{}", format!("{function:?}").to_lowercase(), words(request));
+            let Request::Dynamo { operation, strict } = request else { continue };
+            let how = match strict {
+                false => "",
+                true if is_read(operation) => ", consistent",
+                true => ", conditional",
+            };
+            let what = format!("  {:8}{operation}{how}", format!("{function:?}").to_lowercase());
             say(row(&what, units, count).trim_end());
         }
     }
-}
-
-fn words(request: &Request) -> String {
-    let text = match request {
-        Request::Dynamo { operation, strict: false } => operation,
-        Request::Dynamo { operation, .. } if is_read(operation) => {
-            return format!("{operation}, consistent");
-        }
-        Request::Dynamo { operation, .. } => return format!("{operation}, conditional"),
-        Request::Message => "message to a queue",
-        Request::BatchedMessage => "message to a queue, of ten",
-        Request::ShortTimer => "timer by SQS",
-        Request::Schedule => "timer by Scheduler",
-        Request::Received => "message from a queue, of ten",
-        Request::Webhook => "webhook",
-    };
-    text.to_owned()
 }
 
 fn row(what: &str, units: &Units, count: f64) -> String {

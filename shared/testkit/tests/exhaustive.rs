@@ -101,7 +101,6 @@ const ROWS: &[Row] = &[
     engine("settle rank", "ends", 2, &[SettleRank]),
     engine("reopen unclaimed", "ends", 1, &[ReopenUnclaimed]),
     engine("migrate intent", "versions", 1, &[MigrateIntent]),
-    engine("migrate holds", "versions", 1, &[MigrateHolds]),
     engine("migrate bumps", "versions", 1, &[MigrateBumps]),
     engine("wish once", "control", 1, &[WishOnce]),
     engine("sweep", "control", 1, &[Sweep]),

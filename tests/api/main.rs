@@ -2,6 +2,7 @@
 //! adapters on an embedded DynamoDB, provider stand-ins that speak the providers' HTTP.
 #![allow(clippy::unwrap_used)]
 
+mod buffered;
 mod control;
 mod enrolling;
 mod errors;

@@ -133,29 +133,28 @@ async fn a_last_message_that_is_reported_as_failed_goes_out_as_template() {
     let world = World::start().await;
     let sender = own_sender(&world).await;
     world.post("/_local/statuses", json!({"auto": ["sent"]})).await;
-    world.contact("Ana", "+5511987654321").await;
-    let url = format!("{}/webhooks/whatsapp_cloud/{sender}", world.local.base_url);
-    let post = async |body: String| {
-        let request = reqwest::Client::new().post(&url).header("x-hub-signature-256", sign(SECRET, &body)).body(body);
-        assert_eq!(request.send().await.unwrap().status(), 200);
-    };
-    // The person has just written: free text may go out.
-    post(message("1555")).await;
-    world.advance(60).await;
+    let (ana, bia) = (world.contact("Ana", "+5511987654321").await, world.contact("Bia", "+5511987650002").await);
     let mut definition = three_steps();
     definition["steps"].as_array_mut().unwrap().truncate(1);
     definition["steps"][0]["sender_id"] = json!(sender);
     let sequence = world.sequence(definition).await;
-    let contact = id(&world.get("/v1/contacts").await["data"][0]);
-    let enrolled = id(&world.enroll(&sequence, &contact).await);
+    // Outside the window, where there is no other way: done when sent. The stand-in knows the sender now.
+    let first = id(&world.enroll(&sequence, &bia).await);
     world.advance(60).await;
-    let sent = world.messages().await.remove(0);
+    assert_eq!(world.enrollment(&first).await["outcome"], "completed");
+    // Whoever has just written gets free text.
+    let inbound = json!({"channel": "whatsapp", "from": "+5511987654321", "text": "Oi", "sender_id": sender});
+    world.post("/_local/inbound", inbound).await;
+    world.advance(60).await;
+    let enrolled = id(&world.enroll(&sequence, &ana).await);
+    world.advance(60).await;
+    let sent = world.messages().await.remove(1);
     assert_eq!(sent["body"]["type"], "text", "{sent}");
     let closing = world.enrollment(&enrolled).await;
     assert_eq!((&closing["state"], &closing["step"], &closing["due_at"]), (&json!("waiting"), &json!(1), &Value::Null));
     let explained = world.get(&format!("/v1/enrollments/{enrolled}/explain")).await;
     assert_eq!(explained["blocking"][0]["code"], "closing", "{explained}");
-    assert_eq!(explained["blocking"][0]["until"], "2026-03-02T13:01:00Z", "an hour after it was sent");
+    assert_eq!(explained["blocking"][0]["until"], "2026-03-02T13:02:00Z", "an hour after it was sent");
 
     let failed = json!({"id": sent["provider_message_id"], "status": "failed", "timestamp": "1772453000",
         "recipient_id": "5511987654321", "biz_opaque_callback_data": sent["body"]["biz_opaque_callback_data"],
@@ -163,9 +162,12 @@ async fn a_last_message_that_is_reported_as_failed_goes_out_as_template() {
     let value = json!({"messaging_product": "whatsapp", "metadata": {"phone_number_id": "1555"}, "statuses": [failed]});
     let change = json!({"field": "messages", "value": value});
     let entry = json!({"id": "1777", "changes": [change]});
-    post(json!({"object": "whatsapp_business_account", "entry": [entry]}).to_string()).await;
+    let body = json!({"object": "whatsapp_business_account", "entry": [entry]}).to_string();
+    let url = format!("{}/webhooks/whatsapp_cloud/{sender}", world.local.base_url);
+    let request = reqwest::Client::new().post(&url).header("x-hub-signature-256", sign(SECRET, &body)).body(body);
+    assert_eq!(request.send().await.unwrap().status(), 200);
     world.advance(60).await;
     let messages = world.messages().await;
-    assert_eq!((messages.len(), &messages[1]["body"]["type"]), (2, &json!("template")));
+    assert_eq!((messages.len(), &messages[2]["body"]["type"]), (3, &json!("template")));
     assert_eq!(world.enrollment(&enrolled).await["outcome"], "completed", "there is no third way");
 }

@@ -199,12 +199,14 @@ fn queues(config: &SdkConfig) -> SqsQueues {
 fn planned(generation: u32) -> PlannedSend {
     let event: Value = serde_json::from_str(include_str!("../../../events/send-planned.json")).unwrap();
     let planned: PlannedSend = decode(event["Records"][0]["body"].as_str().unwrap()).unwrap();
-    PlannedSend { generation, ..planned }
+    // Every other one has a slot, as many seconds ahead as its generation says.
+    let not_before = (generation % 2 == 1).then(|| NOW.plus_seconds(i64::from(generation)));
+    PlannedSend { generation, not_before, ..planned }
 }
 
 async fn put_at_once(queues: &SqsQueues, count: u32) -> Vec<Result<(), PortError>> {
     let puts: Vec<_> = (0..count).map(|n| (queues.clone(), planned(n))).collect();
-    let puts = puts.into_iter().map(|(queues, planned)| tokio::spawn(async move { queues.send(&planned).await }));
+    let puts = puts.into_iter().map(|(queues, planned)| tokio::spawn(async move { queues.send(&planned, NOW).await }));
     let mut results = Vec::new();
     for put in puts.collect::<Vec<_>>() {
         results.push(put.await.unwrap());
@@ -231,6 +233,8 @@ async fn sends_planned_together_share_a_request() {
         for entry in entries {
             let sent: PlannedSend = decode(entry["MessageBody"].as_str().unwrap()).unwrap();
             assert_eq!(entry["MessageGroupId"], sent.tenant.to_string());
+            let delay = sent.not_before.map(|slot| slot.seconds_since(NOW));
+            assert_eq!(entry.get("DelaySeconds"), delay.map(|seconds| json!(seconds)).as_ref());
             generations.push(sent.generation);
         }
     }
@@ -260,7 +264,7 @@ async fn large_sends_are_put_apart() {
     let queues = queues(&config);
     let large = |n| PlannedSend { message: Message::Text { text: "x".repeat(100 * 1024) }, ..planned(n) };
     let (one, two, three) = (large(1), large(2), large(3));
-    let all = tokio::join!(queues.send(&one), queues.send(&two), queues.send(&three));
+    let all = tokio::join!(queues.send(&one, NOW), queues.send(&two, NOW), queues.send(&three, NOW));
     assert_eq!(all, (Ok(()), Ok(()), Ok(())));
     let sizes: Vec<_> =
         stub.seen.lock().unwrap().iter().map(|(_, body)| body["Entries"].as_array().unwrap().len()).collect();

@@ -9,7 +9,6 @@ use domain::enrollment::{Source, SourceType};
 use domain::ids::{ContactId, Ids, JobId, SequenceId, TenantId};
 use futures::stream::{self, StreamExt as _};
 use serde_json::{Map, Value};
-use sha2::{Digest as _, Sha256};
 
 use crate::enroll::EnrollRequest;
 use crate::model::{Caller, Job, JobCounts, JobPart, JobWork, RowError};
@@ -167,7 +166,7 @@ impl<P: Ports> Engine<P> {
                     return Ok(Err(row_error(number, "contact_id", "unknown_reference", "not a contact's id")));
                 };
                 let request = EnrollRequest {
-                    entry: entry(job.id, contact),
+                    entry: entry(job.id, number),
                     sequence: *sequence,
                     contact,
                     conversation: None,
@@ -222,12 +221,10 @@ fn row_error(row: u32, field: &str, code: &str, detail: &str) -> RowError {
     RowError { row, field, code: code.into(), detail: detail.into() }
 }
 
-/// A contact is enrolled once by a job, however often its parts are worked on.
-fn entry(job: JobId, contact: ContactId) -> u64 {
-    let hash: [u8; 32] = Sha256::digest(format!("{job} {contact}")).into();
-    let mut entry = [0; 8];
-    entry.copy_from_slice(&hash[..8]);
-    u64::from_be_bytes(entry)
+/// A row enrolls once, however often its part is worked on. Another row of the same contact is another
+/// request, which finds the first one's run.
+fn entry(job: JobId, row: u32) -> u64 {
+    u64::from_be_bytes(Ids::from_seed(row_seed(job, row)).bytes())
 }
 
 fn failed_row(row: u32, refused: Refused) -> Result<Result<RowDone, RowError>, PortError> {

@@ -5,6 +5,7 @@
 use std::collections::BTreeMap;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Instant;
 
 use testkit::sim::{Fault, Setup, command, run, shrink, unmet};
 
@@ -13,9 +14,10 @@ fn number(name: &str, otherwise: u64) -> u64 {
 }
 
 #[test]
+#[allow(clippy::print_stderr)]
 fn promises_hold_whatever_goes_wrong() {
     let (seeds, events) = (number("RITMO_SIM_SEEDS", 2_000), number("RITMO_SIM_EVENTS", 500));
-    let next = AtomicU64::new(0);
+    let (began, next, all_events) = (Instant::now(), AtomicU64::new(0), AtomicU64::new(0));
     let counts: Mutex<BTreeMap<Fault, u64>> = Mutex::default();
     let broken: Mutex<Vec<u64>> = Mutex::default();
     std::thread::scope(|scope| {
@@ -27,6 +29,7 @@ fn promises_hold_whatever_goes_wrong() {
                         break;
                     }
                     let report = run(&Setup::new(seed, events));
+                    all_events.fetch_add(report.events, Ordering::Relaxed);
                     let mut counts = counts.lock().expect("no thread panics with it");
                     report.counts.iter().for_each(|(kind, n)| *counts.entry(*kind).or_default() += n);
                     if report.violation.is_some() {
@@ -42,7 +45,11 @@ fn promises_hold_whatever_goes_wrong() {
         let violation = shrunk.report.violation.map(|v| v.to_string()).unwrap_or_default();
         panic!("seed {seed} breaks {violation}\n  {}\n  {}", command(&setup), command(&shrunk.setup));
     }
-    let unmet = unmet(&counts.into_inner().expect("no thread panics with it"));
+    let counts = counts.into_inner().expect("no thread panics with it");
+    let seconds = began.elapsed().as_secs_f64();
+    eprintln!("{seeds} seeds, {} events, {:.0} seeds/s; injected:", all_events.into_inner(), seeds as f64 / seconds);
+    Fault::ALL.iter().for_each(|kind| eprintln!("  {kind:?} {}", counts.get(kind).copied().unwrap_or_default()));
+    let unmet = unmet(&counts);
     assert!(seeds < 300 || unmet.is_empty(), "never injected: {unmet:?}");
 }
 

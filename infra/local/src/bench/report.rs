@@ -24,13 +24,13 @@ pub(super) fn cadence(cadence: &Cadence) {
         cadence.enrollments
     ));
     let (usage, steps) = cadence.step();
-    heading("Per executed step");
+    heading("An executed step");
     rows(&usage, &STEP_AND_SEND, steps as f64);
-    heading("Per enrollment, once: its first write");
+    heading("An enrollment's first write");
     rows(&cadence.enrolling, &[Function::Enroll], enrollments);
-    heading("Per enrollment, once: its last step instead of another");
+    heading("An enrollment's last step");
     rows(&cadence.by_step[STEPS - 1], &[Function::Send], enrollments);
-    heading("Per delivery webhook, two a step");
+    heading("A delivery webhook (two a step)");
     rows(&usage, &[Function::Webhook], usage.count(&[Function::Webhook], &Request::Webhook) as f64);
     say(&format!("  settings, at most every 30 s of each worker: {:.1} reads", cadence.settings_reads()));
 }
@@ -39,30 +39,20 @@ fn heading(what: &str) {
     say(&format!("\n{what:44}  calls  reads  writes   GSI1   GSI2   largest"));
 }
 
+/// DynamoDB's requests; the others are in the bill.
 fn rows(usage: &Usage, functions: &[Function], count: f64) {
     for function in functions {
         for (request, units) in usage.of(std::slice::from_ref(function)) {
-            let what = format!("  {:8}{}", format!("{function:?}").to_lowercase(), words(request));
+            let Request::Dynamo { operation, strict } = request else { continue };
+            let how = match strict {
+                false => "",
+                true if is_read(operation) => ", consistent",
+                true => ", conditional",
+            };
+            let what = format!("  {:8}{operation}{how}", format!("{function:?}").to_lowercase());
             say(row(&what, units, count).trim_end());
         }
     }
-}
-
-fn words(request: &Request) -> String {
-    let text = match request {
-        Request::Dynamo { operation, strict: false } => operation,
-        Request::Dynamo { operation, .. } if is_read(operation) => {
-            return format!("{operation}, consistent");
-        }
-        Request::Dynamo { operation, .. } => return format!("{operation}, conditional"),
-        Request::Message => "message to a queue",
-        Request::BatchedMessage => "message to a queue, of ten",
-        Request::ShortTimer => "timer by SQS",
-        Request::Schedule => "timer by Scheduler",
-        Request::Received => "message from a queue, of ten",
-        Request::Webhook => "webhook",
-    };
-    text.to_owned()
 }
 
 fn row(what: &str, units: &Units, count: f64) -> String {

@@ -14,6 +14,7 @@ use crate::sim::Violation;
 
 /// WhatsApp's customer service window.
 const REPLY_WINDOW: i64 = 24 * 3600;
+const SLOT_SECONDS: i64 = 30;
 /// Whoever claims asks so often before it leaves a claim without an answer.
 const CLAIM_TRIES: u8 = 3;
 
@@ -32,6 +33,8 @@ pub(super) struct Model {
     keys: Arc<BTreeMap<u32, Vec<String>>>,
     /// The step that waits for a date, and the seconds that it comes after it.
     pub dated: Option<(String, i64)>,
+    /// Seconds between two messages of the sender, if it has a rate.
+    pub spacing: i64,
     /// When the person last wrote.
     pub wrote: i64,
     replied: bool,
@@ -223,6 +226,10 @@ impl Model {
         if (&call.key, call.version) != (&claim.key, claim.version) {
             let text = format!("{} of version {} is sent, claimed was {claim:?}", call.key, call.version);
             return self.broken("5", text);
+        }
+        // A slot is used until it is half a minute old.
+        if earlier.iter().any(|c| call.at - c.at < self.spacing - SLOT_SECONDS) {
+            self.broken("3", format!("{} is sent faster than the rate allows", call.key));
         }
         if call.text && call.at - self.wrote >= REPLY_WINDOW {
             self.broken("3", format!("free text {} outside the 24 hours", call.key));

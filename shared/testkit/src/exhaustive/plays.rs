@@ -31,6 +31,8 @@ pub struct Scene {
     dated: bool,
     /// Free text may go out, so that a late failure has the template to fall back to.
     wrote: bool,
+    /// Messages that the sender sends in an hour.
+    per_hour: Option<u32>,
 }
 
 impl Scene {
@@ -47,19 +49,35 @@ pub const SCENES: &[Scene] = &[
         asks: &[Ask::Pause, Ask::ResumeKeep, Ask::ResumeRestart, Ask::Skip, Ask::SendNow],
         dated: false,
         wrote: false,
+        per_hour: None,
     },
-    Scene { name: "ends", asks: &[Ask::Reply, Ask::Exit, Ask::Pause, Ask::ResumeKeep], dated: false, wrote: true },
+    Scene {
+        name: "ends",
+        asks: &[Ask::Reply, Ask::Exit, Ask::Pause, Ask::ResumeKeep],
+        dated: false,
+        wrote: true,
+        per_hour: None,
+    },
     Scene {
         name: "versions",
         asks: &[Ask::Migrate(2), Ask::Migrate(1), Ask::Pause, Ask::ResumeKeep, Ask::Skip],
         dated: false,
         wrote: true,
+        per_hour: None,
     },
     Scene {
         name: "dates",
         asks: &[Ask::Move(3), Ask::Move(30), Ask::Pause, Ask::ResumeKeep],
         dated: true,
         wrote: false,
+        per_hour: None,
+    },
+    Scene {
+        name: "slots",
+        asks: &[Ask::Pause, Ask::ResumeKeep, Ask::Skip, Ask::SendNow, Ask::Reply],
+        dated: false,
+        wrote: true,
+        per_hour: Some(1),
     },
 ];
 
@@ -109,7 +127,7 @@ impl Scene {
             channel: Channel::Whatsapp,
             provider: ProviderKind::WhatsappCloud,
             config: json!({}),
-            limits: SenderLimits::default(),
+            limits: SenderLimits { per_hour: self.per_hour, ..SenderLimits::default() },
             suspended: None,
             templates: None,
         };
@@ -147,6 +165,7 @@ impl Scene {
         let mut person = Contact::new(contact, profile, now);
         person.rev = 1;
         let mut model = Model::new(keys);
+        model.spacing = self.per_hour.map_or(0, |most| 3600 / i64::from(most));
         if self.wrote {
             person.last_inbound.insert(sender, now.plus_hours(-1));
             model.wrote = START - 3600;

@@ -237,7 +237,9 @@ impl World {
     /// Everything that decides what may happen next, as a number.
     pub(super) fn digest(&mut self, handlers: &impl Debug) -> u64 {
         let person = self.tables.person(self.tenant, self.contact).ok().flatten();
-        digest(&(self.now, self.last_sweep, person, &self.mail, &self.posted, &self.calls, &self.model, handlers))
+        let slot = self.tables.free_slot(self.sender);
+        let times = (self.now, self.last_sweep, slot);
+        digest(&(times, person, &self.mail, &self.posted, &self.calls, &self.model, handlers))
     }
 }
 

@@ -56,6 +56,11 @@ impl Tables {
         Ok(Some(slot))
     }
 
+    /// A sender's next free slot, in microseconds, if it has ever given one.
+    pub fn free_slot(&self, sender: SenderId) -> Option<i64> {
+        self.rates.get(&sender).copied()
+    }
+
     pub fn sequence(&mut self, tenant: TenantId, id: SequenceId) -> PortResult<Option<StoredSequence>> {
         Ok(self.sequences.get(&(tenant, id)).cloned())
     }

@@ -119,11 +119,11 @@ impl<S: Store> Shop<S> {
         format!("5511980{n:06}")
     }
 
-    /// Enrolls the `n`th customer, who is made.
+    /// Makes the `n`th customer.
     ///
     /// # Panics
-    /// Where the store or the engine refuses.
-    pub async fn enroll(&self, n: u32) -> Enrollment {
+    /// Where the store refuses.
+    pub async fn customer(&self, n: u32) -> ContactId {
         let now = self.engine.now();
         let mut raw = [0; 12];
         raw[..4].copy_from_slice(&n.to_be_bytes());
@@ -134,10 +134,19 @@ impl<S: Store> Shop<S> {
         let identities = contact.identities();
         let saved = self.engine.store.save_contact(self.tenant, &contact, &identities, &[]);
         saved.await.expect("a store that writes");
+        contact.id
+    }
+
+    /// Enrolls the `n`th customer, who is made.
+    ///
+    /// # Panics
+    /// Where the store or the engine refuses.
+    pub async fn enroll(&self, n: u32) -> Enrollment {
+        let (now, contact) = (self.engine.now(), self.customer(n).await);
         let request = EnrollRequest {
             entry: u64::from(n),
             sequence: self.sequence,
-            contact: contact.id,
+            contact,
             conversation: None,
             target: None,
             start_at: None,

@@ -88,6 +88,8 @@ kinds! {
     SlowHandler = 150,
     ProcessRestarts = 10,
     Redrives = 60,
+    /// An index or a list answers as it was a while ago.
+    StaleIndex = 120,
 }
 
 /// Decides on faults. Each decision to inject gets a number, by which a replay can leave it out.

@@ -51,6 +51,8 @@ pub(super) struct State {
     /// The number of the event that is happening.
     pub event: u64,
     pub tables: Tables,
+    /// The tables as they were a while ago: what an index that is behind may still show.
+    pub before: Tables,
     pub secrets: BTreeMap<(TenantId, String), Value>,
     pub broker: Broker,
     pub provider: Provider,
@@ -71,6 +73,7 @@ impl State {
         Self {
             now,
             event: 0,
+            before: Tables::default(),
             tables,
             secrets: BTreeMap::new(),
             broker: Broker::default(),
@@ -83,6 +86,11 @@ impl State {
             calls: BTreeMap::new(),
             next_call: 0,
         }
+    }
+
+    /// What an eventually consistent read finds.
+    pub(super) fn index(&mut self) -> &mut Tables {
+        if self.faults.hit(Fault::StaleIndex) { &mut self.before } else { &mut self.tables }
     }
 
     pub(super) fn now(&self) -> Timestamp {

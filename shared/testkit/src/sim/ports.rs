@@ -43,7 +43,7 @@ macro_rules! over_hub {
                 if let Some(out) = quiet::$verb(&self.0, $($arg),*) {
                     return out;
                 }
-                self.0.call(stringify!($verb), |state| state.tables.$verb($($arg),*)).await
+                self.0.call(stringify!($verb), |state| over_hub!(@read $verb state).$verb($($arg),*)).await
             })*
         }
 
@@ -56,6 +56,10 @@ macro_rules! over_hub {
             })*
         }
     };
+    (@read due $state:ident) => { $state.index() };
+    (@read enrollments $state:ident) => { $state.index() };
+    (@read contacts $state:ident) => { $state.index() };
+    (@read $verb:ident $state:ident) => { $state.tables };
     (@quiet due $hub:ident $shard:ident $until:ident $limit:ident) => {{
         let found = $hub.state().tables.due($shard, $until, $limit);
         found.as_ref().is_ok_and(Vec::is_empty).then_some(found)

@@ -16,6 +16,8 @@ use super::scenario::{START, Scenario};
 use super::trace::Trace;
 use super::{Report, Setup};
 
+/// An index that is behind shows what stood there up to so many events ago.
+const INDEX_BEHIND_EVENTS: u64 = 40;
 /// Handlers at once.
 const MAX_IN_FLIGHT: usize = 5;
 const SWEEP_EVERY_SECONDS: i64 = 60;
@@ -115,6 +117,9 @@ impl Runner {
         let mut state = self.hub.state();
         state.event += 1;
         let event = state.event;
+        if event % INDEX_BEHIND_EVENTS == 0 {
+            state.before = state.tables.clone();
+        }
         state.faults.event(event);
         self.rng = Rng::stream(self.seed, (event << 8) | 4);
     }

@@ -9,6 +9,7 @@
 //! would agree with its mistakes.
 
 pub mod exhaustive;
+mod laws;
 pub mod local;
 pub mod memory;
 pub mod sim;

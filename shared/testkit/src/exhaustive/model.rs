@@ -9,6 +9,7 @@ use domain::ids::AttemptRef;
 use domain::message::DeliveryStatus;
 
 use super::world::Call;
+use crate::laws::broken_by;
 use crate::memory::{EnrollmentWrite, Tables, Verb};
 use crate::sim::Violation;
 
@@ -147,46 +148,17 @@ impl Model {
     // What is stored.
 
     pub(super) fn written(&mut self, write: &EnrollmentWrite, worker: u64, now: i64, calls: &[Call], tables: &Tables) {
-        let EnrollmentWrite { verb, before, after, tenant } = write;
-        let (wake, lease) = (after.wake.is_some(), after.lease.is_some());
-        let future = match after.state {
-            Run::Waiting => wake && !lease,
-            Run::Sending => wake && lease,
-            Run::Paused | Run::Parked(_) => !wake && !lease,
-            Run::Finished(_) => wake == lease,
-        };
-        if !future || !tables.is_indexed(*tenant, after) {
-            self.broken("4", format!("no one future: {:?}, wake {wake}, lease {lease}", after.state));
+        let EnrollmentWrite { verb, before, after, .. } = write;
+        if let Some((promise, text)) = broken_by(write, tables) {
+            self.broken(promise, text);
         }
-        if let Some(before) = before {
-            self.changed(before, after, *verb);
+        if before.as_ref().is_some_and(|b| b.version != after.version) && !self.versions.contains(&after.version) {
+            self.broken("5", format!("changed to version {}, unasked", after.version));
         }
         if *verb == Verb::Claim
             && let Some(lease) = &after.lease
         {
             self.claimed(after, lease.generation, worker, now, calls);
-        }
-    }
-
-    fn changed(&mut self, before: &Enrollment, after: &Enrollment, verb: Verb) {
-        if before != after && verb != Verb::PushBack && after.rev != before.rev + 1 {
-            self.broken("order", format!("went from revision {} to {}", before.rev, after.rev));
-        }
-        if before.state.is_finished() && before.state != after.state {
-            self.broken("2", format!("had finished and is {:?} again", after.state));
-        }
-        if before.version != after.version && !self.versions.contains(&after.version) {
-            self.broken("5", format!("changed to version {}, unasked", after.version));
-        }
-        for old in &before.records {
-            let Some(new) = after.records.iter().find(|r| r.key == old.key) else {
-                return self.broken("6", format!("lost its record of {}", old.key));
-            };
-            let failed = new.attempts.iter().any(|a| matches!(a.result, AttemptResult::Failed(_)));
-            let back = new.status < old.status && old.possibly_sent();
-            if back && (old.status > StepStatus::Sent || !failed) {
-                self.broken("6", format!("{} went back from {:?} to {:?}", old.key, old.status, new.status));
-            }
         }
     }
 

@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex};
 
 use domain::ids::{AttemptRef, ContactId, EnrollmentId, SenderId, SequenceId, TenantId};
 use domain::message::{
-    AttemptText, DeliveryStatus, InboundEvent, Message, Outbound, Reaction, Refusal, SendOutcome, StatusUpdate,
+    AttemptText, DeliveryStatus, InboundEvent, Outbound, Reaction, Refusal, SendOutcome, StatusUpdate,
 };
 use domain::time::Timestamp;
 use engine::Cache;
@@ -16,6 +16,8 @@ use engine::queue::StepDue;
 
 use super::model::Model;
 use crate::memory::{MAX_DELAY_SECONDS, Tables};
+pub(super) use crate::sim::Fate;
+use crate::sim::named;
 
 /// The sweep's own grace, and a little.
 const OVERDUE_SECONDS: i64 = 130;
@@ -38,21 +40,6 @@ pub(super) struct Letter {
     pub copy: u8,
     /// A schedule, of which there is one by a name.
     pub schedule: bool,
-}
-
-/// What the provider does with a request.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Fate {
-    Accepted,
-    Refused(Reaction),
-    /// No answer; whether it was accepted.
-    Silent(bool),
-}
-
-impl Fate {
-    pub(super) fn accepted(self) -> bool {
-        matches!(self, Self::Accepted | Self::Silent(true))
-    }
 }
 
 /// A request that reached the provider.
@@ -190,15 +177,11 @@ impl World {
     // The provider.
 
     pub(super) fn asked(&mut self, outbound: &Outbound, fate: Fate) -> usize {
-        let (name, text) = match &outbound.message {
-            Message::Text { text } => (text.as_str(), true),
-            Message::WhatsappTemplate(template) => (template.name.as_str(), false),
-        };
-        let (version, key) = name.strip_prefix('v').and_then(|rest| rest.split_once('_')).unwrap_or(("0", name));
+        let (version, key, text) = named(&outbound.message);
         let call = Call {
             attempt: outbound.reference,
-            key: key.to_owned(),
-            version: version.parse().unwrap_or(0),
+            key,
+            version,
             text,
             fate,
             at: self.now,

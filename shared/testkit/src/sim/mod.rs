@@ -27,6 +27,7 @@ use crate::memory::StoreGuards;
 
 pub use faults::Fault;
 pub use model::Violation;
+pub(crate) use provider::{Fate, named};
 pub use runner::{run, unmet};
 pub use shrink::{Shrunk, command, numbers, shrink};
 

@@ -13,6 +13,7 @@ use super::calendar::allowed_within;
 use super::hub::HandlerId;
 use super::provider::ProviderCall;
 use super::scenario::Scenario;
+use crate::laws::broken_by;
 use crate::memory::{EnrollmentWrite, Tables, Verb};
 
 /// Longer than the send function lives, by more than the clocks differ.
@@ -243,20 +244,13 @@ impl Model {
 
     /// Every write of an enrollment. `when`: the event and the true time.
     pub(super) fn written(&mut self, write: &EnrollmentWrite, handler: HandlerId, when: (u64, i64), tables: &Tables) {
-        let EnrollmentWrite { verb, before, after, tenant } = write;
+        let EnrollmentWrite { verb, before, after, .. } = write;
         let id = after.id;
-        let (wake, lease) = (after.wake.is_some(), after.lease.is_some());
-        let future = match after.state {
-            Run::Waiting => wake && !lease,
-            Run::Sending => wake && lease,
-            Run::Paused | Run::Parked(_) => !wake && !lease,
-            Run::Finished(_) => wake == lease,
-        };
-        if !future || !tables.is_indexed(*tenant, after) {
-            self.broken("4", format!("{id} has no one future: {:?}, wake {wake}, lease {lease}", after.state));
+        if let Some((promise, text)) = broken_by(write, tables) {
+            self.broken(promise, format!("{id}: {text}"));
         }
         if let Some(before) = before {
-            self.changed(before, after, *verb, when.1);
+            self.changed(before, after, when.1);
         }
         if *verb == Verb::Insert {
             let first = id.with_run(0);
@@ -276,14 +270,8 @@ impl Model {
         }
     }
 
-    fn changed(&mut self, before: &Enrollment, after: &Enrollment, verb: Verb, now: i64) {
+    fn changed(&mut self, before: &Enrollment, after: &Enrollment, now: i64) {
         let id = after.id;
-        if *before != *after && verb != Verb::PushBack && after.rev != before.rev + 1 {
-            self.broken("order", format!("{id} went from revision {} to {}", before.rev, after.rev));
-        }
-        if before.state.is_finished() && before.state != after.state {
-            self.broken("2", format!("{id} had finished and is {:?} again", after.state));
-        }
         let orders = self.orders.entry(id).or_default();
         let (asked, bound) = (orders.asked.contains(&after.version), orders.bound);
         if before.version != after.version && !asked {
@@ -291,29 +279,6 @@ impl Model {
         }
         if before.state != after.state && after.state == Run::Finished(Outcome::Completed) {
             self.completed(after, bound, now);
-        }
-        for old in &before.records {
-            let Some(new) = after.records.iter().find(|r| r.key == old.key) else {
-                return self.broken("6", format!("{id} lost its record of {}", old.key));
-            };
-            let failed = new.attempts.iter().any(|a| matches!(a.result, AttemptResult::Failed(_)));
-            let back = new.status < old.status && old.possibly_sent();
-            let delivered = old.status > StepStatus::Sent;
-            if back && (delivered || !failed) {
-                self.broken("6", format!("{id}: {} went back from {:?} to {:?}", old.key, old.status, new.status));
-            }
-            for attempt in &old.attempts {
-                let now = new.attempts.iter().find(|a| a.generation == attempt.generation).map(|a| &a.result);
-                let back = match (&attempt.result, now) {
-                    (AttemptResult::Accepted(was), Some(AttemptResult::Accepted(is))) => is < was,
-                    (AttemptResult::Accepted(was), Some(AttemptResult::Failed(_))) => *was > DeliveryStatus::Sent,
-                    (AttemptResult::Accepted(_), Some(_)) => true,
-                    _ => false,
-                };
-                if back {
-                    self.broken("6", format!("{id}: attempt {} went back to {now:?}", attempt.generation));
-                }
-            }
         }
     }
 

@@ -14,7 +14,7 @@ use super::hub::{HandlerId, State};
 
 /// What became of a request at the provider.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Fate {
+pub(crate) enum Fate {
     Accepted,
     Refused(Reaction),
     /// No answer; whether it was accepted.
@@ -22,7 +22,7 @@ pub(super) enum Fate {
 }
 
 impl Fate {
-    pub(super) fn accepted(self) -> bool {
+    pub(crate) fn accepted(self) -> bool {
         matches!(self, Self::Accepted | Self::Silent(true))
     }
 }
@@ -92,7 +92,8 @@ impl Provider {
     }
 }
 
-fn named(message: &Message) -> (u32, String, bool) {
+/// What the scenario's messages say of themselves: version, step's key, and whether it is free text.
+pub(crate) fn named(message: &Message) -> (u32, String, bool) {
     let (name, text) = match message {
         Message::Text { text } => (text.as_str(), true),
         Message::WhatsappTemplate(template) => (template.name.as_str(), false),

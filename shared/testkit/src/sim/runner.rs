@@ -117,7 +117,7 @@ impl Runner {
         let mut state = self.hub.state();
         state.event += 1;
         let event = state.event;
-        if event % INDEX_BEHIND_EVENTS == 0 {
+        if event.is_multiple_of(INDEX_BEHIND_EVENTS) {
             state.before = state.tables.clone();
         }
         state.faults.event(event);

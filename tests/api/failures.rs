@@ -176,6 +176,7 @@ async fn a_broken_sender_holds_its_people_until_it_is_mended() {
     assert_eq!(world.get(&format!("/v1/senders/{sender}")).await["suspended"]["code"], "190");
     let explained = world.get(&format!("/v1/enrollments/{enrolled}/explain")).await;
     assert_eq!(explained["blocking"][0]["code"], "sender_suspended", "{explained}");
+    assert_eq!(explained["blocking"].as_array().map(Vec::len), Some(1), "one reason, told once: {explained}");
     // Who becomes due meanwhile is held without a call.
     let other = world.contact("Bia", "+5511987654322").await;
     let other = id(&world.enroll(&sequence, &other).await);

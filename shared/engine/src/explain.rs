@@ -48,11 +48,10 @@ impl<P: Ports> Engine<P> {
         let next = version.sequence.steps.get(enrollment.step as usize).filter(|_| !enrollment.state.is_finished());
         let mut blocking = state_blocks(enrollment, &version.sequence, now);
         if !enrollment.state.is_finished() {
-            blocking.extend(why_not(enrollment, &context, now).into_iter().map(|(code, detail)| Blocking {
-                code,
-                detail,
-                until: None,
-            }));
+            // What it is held for already is said once.
+            let known: Vec<_> = blocking.iter().map(|b| b.code).collect();
+            let others = why_not(enrollment, &context, now).into_iter().filter(|(code, _)| !known.contains(code));
+            blocking.extend(others.map(|(code, detail)| Blocking { code, detail, until: None }));
         }
         Ok(Explanation {
             now,

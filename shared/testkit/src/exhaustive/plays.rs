@@ -5,8 +5,7 @@ use std::collections::BTreeMap;
 use domain::account::{Account, Settings};
 use domain::contact::{Contact, Profile, Target};
 use domain::ids::{ContactId, Ids, SenderId, SequenceId, TenantId};
-use domain::message::{Channel, ProviderKind};
-use domain::sender::{Sender, SenderLimits};
+use domain::sender::SenderLimits;
 use domain::sequence::{Sequence, TargetKind};
 use domain::time::Timestamp;
 use engine::model::{StoredSequence, Version};
@@ -15,7 +14,7 @@ use serde_json::{Value, json};
 use super::handlers::{Ask, date, target};
 use super::model::Model;
 use super::world::World;
-use crate::memory::{StoreGuards, Tables};
+use crate::memory::{StoreGuards, Tables, whatsapp_sender};
 
 /// 2026-11-16T12:00:00Z, a Monday.
 pub(super) const START: i64 = 1_794_830_400;
@@ -119,18 +118,8 @@ impl Scene {
         tables.guards = guards;
         let settings = Settings { name: "Loja".into(), enabled: true, timezone: "UTC".into(), ..Settings::default() };
         drop(base.create_account(&Account { id: tenant, rev: 1, created_at: now, settings }));
-        let stored = Sender {
-            id: sender,
-            rev: 1,
-            created_at: now,
-            name: "Loja".into(),
-            channel: Channel::Whatsapp,
-            provider: ProviderKind::WhatsappCloud,
-            config: json!({}),
-            limits: SenderLimits { per_hour: self.per_hour, ..SenderLimits::default() },
-            suspended: None,
-            templates: None,
-        };
+        let limits = SenderLimits { per_hour: self.per_hour, ..SenderLimits::default() };
+        let stored = whatsapp_sender(sender, limits, now);
         drop(base.save_sender(tenant, &stored));
         let mut keys = BTreeMap::new();
         for number in [1, 2] {

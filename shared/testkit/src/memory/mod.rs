@@ -18,7 +18,7 @@ mod tables;
 pub use channels::{Answer, MemoryChannels};
 pub(crate) use ports::MAX_DELAY_SECONDS;
 pub use ports::{MemoryQueues, MemoryTimers, QueuedTimer};
-pub use shop::{MemoryPorts, Shop};
+pub use shop::{MemoryPorts, Shop, whatsapp_sender};
 pub use store::{ManualClock, MemorySecrets, MemoryStore, SeededRandom};
 pub(crate) use tables::for_each_store_verb;
 pub use tables::{EnrollmentWrite, StoreGuards, Tables, Verb, due_shard};

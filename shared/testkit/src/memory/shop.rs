@@ -18,6 +18,22 @@ use serde_json::json;
 
 use super::{ManualClock, MemoryChannels, MemoryQueues, MemorySecrets, MemoryTimers, SeededRandom};
 
+/// A WhatsApp sender as it is when it has just been made.
+pub fn whatsapp_sender(id: SenderId, limits: SenderLimits, now: Timestamp) -> Sender {
+    Sender {
+        id,
+        rev: 1,
+        created_at: now,
+        name: "Loja".into(),
+        channel: Channel::Whatsapp,
+        provider: ProviderKind::WhatsappCloud,
+        config: json!({}),
+        limits,
+        suspended: None,
+        templates: None,
+    }
+}
+
 /// Ports in memory around a store, whichever.
 #[derive(Debug)]
 pub struct MemoryPorts<S>(PhantomData<S>);
@@ -73,18 +89,7 @@ impl<S: Store> Shop<S> {
         let settings = Settings { enabled: true, ..Settings::default() };
         let account = Account { id: tenant, rev: 1, created_at: now, settings };
         store.create_account(&account).await.expect("a store that writes");
-        let sender = Sender {
-            id: self.sender,
-            rev: 1,
-            created_at: now,
-            name: "Loja".into(),
-            channel: Channel::Whatsapp,
-            provider: ProviderKind::WhatsappCloud,
-            config: json!({}),
-            limits: SenderLimits::default(),
-            suspended: None,
-            templates: None,
-        };
+        let sender = whatsapp_sender(self.sender, SenderLimits::default(), now);
         store.save_sender(tenant, &sender).await.expect("a store that writes");
         let (name, secret) = (self.sender.to_string(), json!({}));
         self.engine.secrets.put_secret(tenant, &name, &secret).await.expect("secrets in memory are written");

@@ -5,15 +5,14 @@ use std::collections::BTreeMap;
 use domain::account::{Account, Settings};
 use domain::contact::{Contact, Profile, Target, TargetRef};
 use domain::ids::{ContactId, Ids, SenderId, SequenceId, TenantId};
-use domain::message::{Channel, ProviderKind};
-use domain::sender::{Sender, SenderLimits};
+use domain::sender::SenderLimits;
 use domain::sequence::{Sequence, TargetKind};
 use domain::time::Timestamp;
 use engine::model::{StoredSequence, Version};
 use serde_json::{Value, json};
 
 use super::rng::Rng;
-use crate::memory::Tables;
+use crate::memory::{Tables, whatsapp_sender};
 
 /// 2026-11-16T12:00:00Z, a Monday, 09:00 in São Paulo.
 pub(super) const START: i64 = 1_794_830_400;
@@ -153,18 +152,8 @@ impl Scenario {
         let now = Timestamp(START);
         let account = Account { id: self.tenant, rev: 1, created_at: now, settings: self.settings.clone() };
         drop(tables.create_account(&account));
-        let sender = Sender {
-            id: self.sender,
-            rev: 1,
-            created_at: now,
-            name: "Loja".into(),
-            channel: Channel::Whatsapp,
-            provider: ProviderKind::WhatsappCloud,
-            config: json!({}),
-            limits: SenderLimits { per_hour: self.per_hour, ..SenderLimits::default() },
-            suspended: None,
-            templates: None,
-        };
+        let limits = SenderLimits { per_hour: self.per_hour, ..SenderLimits::default() };
+        let sender = whatsapp_sender(self.sender, limits, now);
         drop(tables.save_sender(self.tenant, &sender));
         for (index, id) in self.contacts.iter().enumerate() {
             let profile = Profile {

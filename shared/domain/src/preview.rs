@@ -10,8 +10,9 @@ use sha2::{Digest as _, Sha256};
 
 use crate::contact::{Person, TargetRef};
 use crate::content::{self, Text, sms_segments};
+use crate::enrollment::compose::{Not, wanted_channels};
 use crate::enrollment::enroll::{Decision, Wish};
-use crate::enrollment::plan::{Context, Not, wanted_channels};
+use crate::enrollment::plan::Context;
 use crate::enrollment::{Enrollment, ParkReason, Planning, Source, SourceType, StepReason};
 use crate::ids::{EnrollmentId, SequenceId};
 use crate::message::{Channel, Message};

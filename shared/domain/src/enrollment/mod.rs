@@ -3,6 +3,7 @@
 //!
 //! - [`enroll`](enroll::enroll): may this contact begin?
 //! - [`plan`](plan::plan): a timer fired; what now?
+//! - [`compose`]: what does the step say, by which channel and sender?
 //! - [`settle`](settle::settle), [`status`](status::status): what a send came to.
 //! - [`control`]: pause, resume, skip, send now, finish.
 //! - [`migrate`]: on to another version.
@@ -14,6 +15,7 @@
 //! `generation`. While `Sending`, only settling and resolving change state, step, lease or token:
 //! the others leave an [`Intent`], a move to another version leaves `migrate_to`.
 
+pub(crate) mod compose;
 pub mod control;
 pub mod enroll;
 pub mod migrate;

@@ -1,0 +1,239 @@
+//! What a step says to somebody, by which channel and sender, or why nothing: from the step, the
+//! person and the account's senders, as they are at that moment.
+
+use serde_json::json;
+
+use super::plan::Context;
+use super::schedule::target_dates;
+use super::types::{Enrollment, MessageForm, ParkReason, StepReason};
+use crate::contact::{Contact, Person};
+use crate::content::{self, Text, Variables};
+use crate::guard;
+use crate::message::{Channel, Message, ProviderKind, Recipient};
+use crate::sender::Sender;
+use crate::sequence::{ContentType, OutsideWindow, Step, StepChannel, WhatsappTemplate};
+use crate::time::Timestamp;
+
+/// WhatsApp's customer service window, less a margin for clocks that differ.
+const REPLY_WINDOW_SECONDS: i64 = 24 * 3600 - 5 * 60;
+
+/// A message ready to go, before it is a [`PlannedSend`].
+pub(crate) struct Composed {
+    pub(crate) sender: crate::ids::SenderId,
+    pub(crate) channel: Channel,
+    pub(crate) form: MessageForm,
+    pub(crate) to: Recipient,
+    pub(crate) message: Message,
+    pub(crate) window_closes: Option<Timestamp>,
+    /// Why this channel and this form, for people.
+    pub(crate) why: String,
+    /// Variables that rendered blank.
+    pub(crate) blank: Vec<String>,
+}
+
+/// Why a step does not go out now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Not {
+    Skip(StepReason),
+    Fail(StepReason),
+    Park(ParkReason),
+}
+
+impl Context<'_> {
+    pub(super) fn sender(&self, id: crate::ids::SenderId) -> Option<&Sender> {
+        self.senders.iter().find(|s| s.id == id)
+    }
+
+    pub(crate) fn target_dates(&self, e: &Enrollment) -> std::collections::BTreeMap<String, String> {
+        let target = e.target.as_ref().and_then(|t| self.person.target(t));
+        target_dates(self.sequence, target.map(|t| &t.attributes))
+    }
+
+    /// Picks channel, sender and form, and renders.
+    pub(crate) fn compose(&self, e: &Enrollment, step: &Step, now: Timestamp) -> Result<Composed, Not> {
+        let contact = &self.person.contact;
+        let sender = self.pick_sender(step)?;
+        if sender.suspended.is_some() {
+            return Err(Not::Park(ParkReason::SenderSuspended));
+        }
+        if guard!(Suppressed, contact.suppressed.contains(&sender.channel)) {
+            return Err(Not::Skip(StepReason::Suppressed));
+        }
+        let to = address(contact, sender.channel).ok_or(Not::Skip(StepReason::NoAddress))?;
+        let variables = self.variables(e, sender);
+        match sender.provider {
+            ProviderKind::WhatsappCloud => self.compose_whatsapp(e, step, sender, to, &variables, now),
+        }
+    }
+
+    /// The step's own sender; else the account's default for the channel; else the only one.
+    pub(crate) fn pick_sender(&self, step: &Step) -> Result<&Sender, Not> {
+        let missing = Not::Park(ParkReason::SenderMissing);
+        if let Some(id) = step.sender_id {
+            return self.sender(id).ok_or(missing);
+        }
+        for channel in wanted_channels(step, self.person) {
+            if let Some(sender) = self.settings.default_senders.get(&channel).and_then(|id| self.sender(*id)) {
+                return Ok(sender);
+            }
+            let mut of_channel = self.senders.iter().filter(|s| s.channel == channel);
+            if let (Some(only), None) = (of_channel.next(), of_channel.next()) {
+                return Ok(only);
+            }
+        }
+        Err(missing)
+    }
+
+    fn compose_whatsapp(
+        &self,
+        e: &Enrollment,
+        step: &Step,
+        sender: &Sender,
+        to: Recipient,
+        variables: &Variables,
+        now: Timestamp,
+    ) -> Result<Composed, Not> {
+        let contact = &self.person.contact;
+        let strict = self.sequence.strict_variables;
+        let last = contact.last_inbound.get(&sender.id);
+        let closes = last.map(|at| at.plus_seconds(REPLY_WINDOW_SECONDS));
+        let template_only = e.records.iter().any(|r| r.key == step.key && r.template_only);
+        let closed = guard!(ReplyWindow, closes.is_none_or(|closes| now >= closes));
+        let open = !closed && !template_only;
+        let composed = |form, message, window_closes, why: &str, blank| Composed {
+            sender: sender.id,
+            channel: sender.channel,
+            form,
+            to,
+            message,
+            window_closes,
+            why: why.to_owned(),
+            blank,
+        };
+        if step.content.type_ == ContentType::WhatsappTemplate {
+            let template = step.content.whatsapp_template().ok_or(Not::Fail(StepReason::TemplateRejected))?;
+            let (message, blank) = render_template(&template, variables)?;
+            return Ok(composed(MessageForm::Template, message, None, "the step is an approved template", blank));
+        }
+        if open {
+            let text = step.content.text.as_deref().unwrap_or_default();
+            let rendered = Text::parse(text)
+                .ok()
+                .and_then(|t| t.render(variables).ok())
+                .filter(|r| r.check_whatsapp().is_ok() && !r.text.trim().is_empty())
+                .ok_or(Not::Fail(StepReason::MessageRejected))?;
+            if strict && !rendered.blank.is_empty() {
+                return Err(Not::Skip(StepReason::BlankVariable));
+            }
+            let message = Message::Text { text: rendered.text };
+            let why = "the contact wrote within the last 24 hours, so free text may go out";
+            return Ok(composed(MessageForm::Text, message, closes, why, rendered.blank));
+        }
+        match (&step.fallback_template, step.outside_window) {
+            (Some(template), OutsideWindow::Template) => {
+                let (message, blank) = render_template(template, variables)?;
+                let why = "outside the 24 hour window only an approved template goes out";
+                Ok(composed(MessageForm::FallbackTemplate, message, None, why, blank))
+            }
+            _ => Err(Not::Fail(StepReason::OutsideWindowNoTemplate)),
+        }
+    }
+
+    /// Everything that content may name.
+    pub(crate) fn variables(&self, e: &Enrollment, sender: &Sender) -> Variables {
+        let contact = &self.person.contact;
+        let profile = &contact.profile;
+        let assignee = profile.assignee.as_ref();
+        let name =
+            [profile.first_name.as_deref(), profile.last_name.as_deref()].into_iter().flatten().collect::<Vec<_>>();
+        let agent = json!({
+            "name": assignee.map(|a| &a.name),
+            "first_name": assignee.and_then(|a| a.name.split_whitespace().next()),
+            "email": assignee.map(|a| &a.email),
+        });
+        let person = json!({
+            "id": contact.id,
+            "external_id": profile.external_id,
+            "first_name": profile.first_name,
+            "last_name": profile.last_name,
+            "name": (!name.is_empty()).then(|| name.join(" ")),
+            "email": profile.email,
+            "phone": profile.phone,
+            "timezone": profile.timezone,
+            "country": profile.country,
+            "language": profile.language,
+            "assignee": agent,
+            "attributes": profile.attributes,
+        });
+        let mut conversation = json!({});
+        if let Some(c) = e.conversation.as_deref().and_then(|id| self.person.conversation(id)) {
+            conversation = json!({"id": c.id, "status": c.status, "attributes": c.attributes});
+        }
+        let mut target = json!({});
+        if let Some(t) = e.target.as_ref().and_then(|t| self.person.target(t)) {
+            target = json!({"id": t.id, "kind": t.kind, "attributes": t.attributes});
+        }
+        let zone = self.settings.calendar(profile.timezone.as_deref()).zone;
+        let language = self.sequence.language.as_deref().or(profile.language.as_deref()).unwrap_or_default();
+        Variables::new()
+            .with_zone(zone.name())
+            .with_language(language)
+            .with("contact", person)
+            .with("agent", agent)
+            .with("conversation", conversation)
+            .with("target", target)
+            .with("account", json!({"name": self.settings.name, "timezone": self.settings.timezone}))
+            .with("sender", json!({"name": sender.name, "channel": sender.channel}))
+    }
+}
+
+/// The channels that a step may use, the wanted one first.
+pub(crate) fn wanted_channels(step: &Step, person: &Person) -> Vec<Channel> {
+    let one = |channel: StepChannel| match channel {
+        StepChannel::Whatsapp => Some(Channel::Whatsapp),
+        StepChannel::Email => Some(Channel::Email),
+        StepChannel::Sms => Some(Channel::Sms),
+        // The channel of the last exchange.
+        StepChannel::SameConversation => (!person.contact.last_inbound.is_empty()).then_some(Channel::Whatsapp),
+        StepChannel::Automatic => None,
+    };
+    let order = match step.channel {
+        StepChannel::Automatic if step.channel_order.is_empty() => {
+            &[StepChannel::SameConversation, StepChannel::Whatsapp, StepChannel::Email, StepChannel::Sms][..]
+        }
+        StepChannel::Automatic => &step.channel_order[..],
+        ref channel => std::slice::from_ref(channel),
+    };
+    order.iter().filter_map(|c| one(*c)).collect()
+}
+
+fn render_template(template: &WhatsappTemplate, variables: &Variables) -> Result<(Message, Vec<String>), Not> {
+    let rendered =
+        content::render_template(template, variables).map_err(|_| Not::Fail(StepReason::TemplateRejected))?;
+    // WhatsApp refuses an empty parameter: a hole is never sent, `strict_variables` or not.
+    if !rendered.blank.is_empty() {
+        return Err(Not::Skip(StepReason::BlankVariable));
+    }
+    Ok((Message::WhatsappTemplate(rendered), Vec::new()))
+}
+
+/// Where a channel reaches this contact.
+fn address(contact: &Contact, channel: Channel) -> Option<Recipient> {
+    match channel {
+        Channel::Whatsapp => whatsapp_address(contact),
+        Channel::Sms => contact.profile.phone.as_ref().map(|p| Recipient::Phone(p.trim_start_matches('+').to_owned())),
+        Channel::Email => contact.profile.email.clone().map(Recipient::Email),
+        Channel::Conversation => None,
+    }
+}
+
+/// The raw id that WhatsApp itself used wins over our canonical phone.
+fn whatsapp_address(contact: &Contact) -> Option<Recipient> {
+    if let Some(wa_id) = contact.wa_ids.first() {
+        return Some(Recipient::Phone(wa_id.clone()));
+    }
+    if let Some(phone) = &contact.profile.phone {
+        return Some(Recipient::Phone(phone.trim_start_matches('+').to_owned()));
+    }
+    contact.bsuids.first().cloned().map(Recipient::Bsuid)
+}

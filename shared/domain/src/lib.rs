@@ -11,6 +11,7 @@
 
 pub mod account;
 pub mod contact;
+pub mod contact_limits;
 pub mod content;
 pub mod enrollment;
 pub mod guards;
@@ -18,6 +19,7 @@ pub mod ids;
 pub mod message;
 pub mod preview;
 pub mod publish;
+pub mod region;
 pub mod sender;
 pub mod sequence;
 pub mod signal;

@@ -6,7 +6,7 @@ use serde_json::json;
 
 use super::control::ResumeMode;
 use super::enroll::{Decision, EntryRefusal, Wish};
-use super::plan::{Context, Plan, plan};
+use super::plan::{Context, Obstacle, Plan, plan, why_not};
 use super::settle::settle;
 use super::status::status;
 use super::*;
@@ -106,16 +106,23 @@ impl World {
         }
     }
 
-    pub(super) fn plan(&self, e: &Enrollment, now: Timestamp) -> Plan {
-        let context = Context {
+    fn context(&self) -> Context<'_> {
+        Context {
             tenant: self.tenant,
             person: &self.person,
             sequence: &self.sequence,
             moves_to: self.moves_to.as_ref(),
             settings: &self.settings,
             senders: std::slice::from_ref(&self.sender),
-        };
-        plan(e, e.generation, &context, now)
+        }
+    }
+
+    pub(super) fn plan(&self, e: &Enrollment, now: Timestamp) -> Plan {
+        plan(e, e.generation, &self.context(), now)
+    }
+
+    pub(super) fn why_not(&self, e: &Enrollment, now: Timestamp) -> Vec<Obstacle> {
+        why_not(e, &self.context(), now)
     }
 
     pub(super) fn planned(&self, e: &Enrollment, now: Timestamp) -> PlannedSend {

@@ -129,6 +129,8 @@ def missing_days():
         yield case(f"{zone}: 24 hours", zone, eve, "24 hours")
         yield case(f"{zone}: window of its weekday", zone, eve, "20 hours", window=hours(f"{second.weekday(day)} 09:00-17:00"))
         yield case(f"{zone}: overnight window", zone, eve, "6 hours", window=hours("22:00-06:00"))
+        for barred in (day, day + DAY):
+            yield case(f"{zone}: the missing day, {barred} barred", zone, eve, "1 days", holidays=on(dates=[barred.isoformat()]), send_on_holidays=False)
         yield case(f"{zone}: quiet nights", zone, eve, "12 hours", quiet_hours=[hours("20:00-08:00")])
 
 
@@ -274,6 +276,7 @@ def spreads():
     yield case("spread: midnight before a barred day bounds it", zone, "2026-12-24T20:00:00Z", "1 hours", window=hours("23:40-03:00"), holidays=on("BR"), send_on_holidays=False, **some)
     yield case("spread: 15 minutes late are none", zone, "2026-06-12T14:00:00Z", "1 hours", now="2026-06-12T15:15:00Z", window=hours("09:00-17:00"), **some)
     yield case("spread: more are late", zone, "2026-06-12T14:00:00Z", "1 hours", now="2026-06-12T15:15:01Z", window=hours("09:00-17:00"), **some)
+    yield case("spread: a little late, and moved by a weekend alone", zone, "2026-06-13T02:58:00Z", "0 business_days", now="2026-06-13T03:03:00Z", **some)
     yield case("spread: late shortly before closing", zone, "2026-06-12T14:00:00Z", "1 hours", now="2026-06-12T19:50:00Z", window=hours("09:00-17:00"), **some)
     yield case("spread: late after closing", zone, "2026-06-12T14:00:00Z", "1 hours", now="2026-06-12T23:00:00Z", window=hours("09:00-17:00"), **some)
 

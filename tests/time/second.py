@@ -208,31 +208,34 @@ def base_of(case: dict, rules: Rules, previous: datetime) -> tuple[datetime, set
     if before or after:
         field, wall = target_field(case, rules)
         start = field
-    gap = False
+
+    def place(wall: datetime) -> datetime:
+        at, skipped = instant_of(rules.zone, wall)
+        if skipped:
+            why.add("dst_gap")
+        return at
+
     if wait["unit"] in ("minutes", "hours"):
         base = start - plus(wait) if before else start + plus(wait)
         civil = local(rules.zone, base)
     else:
         day = days_away(rules, wall.date(), wait["value"], -DAY if before else DAY)
         civil = datetime.combine(day, at or wall.time())
-        base, gap = instant_of(rules.zone, civil)
+        base = place(civil)
     if not before and base < previous:
         if at:
             while base < previous:
                 civil = datetime.combine(days_away(rules, civil.date(), 1, DAY), at)
-                base, gap = instant_of(rules.zone, civil)
+                base = place(civil)
         else:
-            base, civil, gap = previous, local(rules.zone, previous), False
+            base, civil = previous, local(rules.zone, previous)
         why.add("past")
-    if barred := rules.barred(civil.date()):
-        day = civil.date()
-        while barred:
+    day = local(rules.zone, base).date()
+    if rules.barred(day):
+        while barred := rules.barred(day):
             why.add(barred)
             day += DAY
-            barred = rules.barred(day)
-        base, gap = instant_of(rules.zone, datetime.combine(day, civil.time()))
-    if gap:
-        why.add("dst_gap")
+        base = place(datetime.combine(day, civil.time()))
     return base, why, field if before else None
 
 
@@ -240,7 +243,7 @@ def base_of(case: dict, rules: Rules, previous: datetime) -> tuple[datetime, set
 
 
 def due(case: dict, horizon: timedelta = timedelta(days=400)) -> dict:
-    """`at` and `why`, with `to` where spread may put it later; or `skip`, or `park`."""
+    """`at`, with `to` where spread may put it later, and `why` sections 1 and 2 moved it; or `skip`; or `park`."""
     rules = Rules(case, horizon)
     previous = datetime.fromisoformat(case["previous"])
     now = datetime.fromisoformat(case.get("now", case["previous"]))
@@ -258,15 +261,15 @@ def due(case: dict, horizon: timedelta = timedelta(days=400)) -> dict:
         now = max(now, previous)
         if now > last:
             at, found = rules.first_allowed(now)
-            why |= found
-            late = now - first > timedelta(minutes=15)
+            late = at - first > timedelta(minutes=15)
             spread = late or found & {"window", "quiet_hours"}
             last = rules.last_of_spread(at) if spread and not case.get("caught_up") else at
             first = at
         if date_of_target and first >= date_of_target:
             raise Skip("past")
         if late_limit and first > planned + plus(late_limit):
-            raise Skip("too_late")
+            # A base before `previous` was past, but for what the step allows.
+            raise Skip("past" if date_of_target and base < previous else "too_late")
     except Skip as skip:
         return {"skip": str(skip)}
     except Park as park:

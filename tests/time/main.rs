@@ -1,4 +1,6 @@
-//! docs/TIME.md, from outside: against a second implementation.
+//! docs/TIME.md, from outside: against a second implementation, and in the running program.
 #![allow(clippy::unwrap_used)]
 
+mod chance;
+mod preview;
 mod table;

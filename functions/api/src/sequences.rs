@@ -12,7 +12,8 @@ use engine::preview::{PreviewRequest, PreviewResponse};
 use engine::sequences::SequenceRefused;
 use engine::{Engine, Ports};
 
-use self::drafts::{CloneBody, SequenceView};
+use self::drafts::CloneBody;
+pub(crate) use self::drafts::SequenceView;
 use self::versions::{PublishBody, PublishedView, ReportView, VersionView};
 use crate::extract::{Body, By};
 use crate::problem::{FieldError, Problem};
@@ -78,7 +79,7 @@ fn fields(problems: Vec<domain::publish::Problem>) -> Vec<FieldError> {
     problems.into_iter().map(|p| FieldError::new(p.pointer, p.code, p.detail)).collect()
 }
 
-fn refused(refused: SequenceRefused) -> Problem {
+pub(crate) fn refused(refused: SequenceRefused) -> Problem {
     match refused {
         SequenceRefused::Problems(problems) => Problem::invalid(fields(problems)),
         SequenceRefused::Refused(refused) => refused.into(),

@@ -3,6 +3,7 @@
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD as B64};
 use domain::account::Role;
 use domain::contact::TargetRef;
+use domain::content::Templates;
 use domain::enrollment::{ParkReason, Source};
 use domain::ids::{ContactId, EnrollmentId, JobId, MessageId, SenderId, SequenceId, TenantId};
 use domain::message::{Channel, InboundKind, Message};
@@ -45,26 +46,9 @@ pub struct Version {
     pub published_at: Timestamp,
     pub published_by: String,
     pub sequence: Sequence,
-}
-
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
-#[serde(deny_unknown_fields)]
-pub struct Attribute {
-    pub name: String,
-    #[serde(rename = "type")]
-    pub type_: AttributeType,
-    pub of: domain::sequence::TargetKind,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum AttributeType {
-    Text,
-    Number,
-    Date,
-    Datetime,
-    Boolean,
-    Link,
+    /// The message templates that it uses, as they were.
+    #[serde(default, skip_serializing_if = "Templates::is_empty")]
+    pub templates: Templates,
 }
 
 /// A message in or out, as stored (`9#MSG`).

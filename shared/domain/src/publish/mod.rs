@@ -8,12 +8,14 @@
 //! Nothing here reads a clock or a table: what the account has comes in as [`Facts`].
 
 mod content;
+mod liquid;
+mod rich;
 mod rules;
 mod shape;
 mod templates;
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
-mod tests;
+pub(crate) mod tests;
 mod texts;
 mod unavailable;
 

@@ -1,5 +1,5 @@
 //! docs/TIME.md, from outside: against a second implementation, and in the running program.
-#![allow(clippy::unwrap_used)]
+#![allow(clippy::unwrap_used, clippy::print_stdout)]
 
 mod chance;
 mod preview;

@@ -68,8 +68,8 @@ impl Chance {
 
     fn hours(&mut self, named: bool) -> Value {
         let from = self.clock();
-        let to = std::iter::repeat_with(|| if self.one_in(5) { "24:00".to_owned() } else { self.clock() });
-        let to = to.skip_while(|to| *to == from).next();
+        let mut ends = std::iter::repeat_with(|| if self.one_in(5) { "24:00".to_owned() } else { self.clock() });
+        let to = ends.find(|to| *to != from);
         let mut hours = json!({"from": from, "to": to});
         if named {
             hours["days"] = self.days();

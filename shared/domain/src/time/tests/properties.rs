@@ -302,6 +302,46 @@ proptest! {
         }
     }
 
+    /// A previous send on a later civil day never puts the base on an earlier one; and with one
+    /// wall-clock time for all of them, or no day barred, it never makes the step earlier.
+    #[test]
+    fn days_are_monotone_in_the_civil_day(
+        calendar in calendar(), step in step(), previous in previous(), business in any::<bool>(), later in 0_i64..700_000,
+    ) {
+        let calendar = Calendar { spread_minutes: 0, ..calendar };
+        let unit = if business { Unit::BusinessDays } else { Unit::Days };
+        let step = Step { wait: Wait::from_previous(step.wait.value % 12, unit), skip_if_late: None, ..step };
+        let second = previous.plus_seconds(later);
+        let day = |at: Timestamp| wall(calendar.zone, at.0).date();
+        // Clocks that go back over midnight.
+        prop_assume!(day(previous) <= day(second));
+        if let (Due::At(a), Due::At(b)) =
+            (step.due(&calendar, previous, previous, false), step.due(&calendar, second, second, false))
+        {
+            prop_assert!(day(a.base) <= day(b.base), "{} then {}", a.base, b.base);
+            if step.at.is_some() || (!business && calendar.send_on_holidays) {
+                prop_assert!(a.at <= b.at, "{} then {}", a.at, b.at);
+            }
+        }
+    }
+
+    /// Without spread a plan is the first allowed second from its base on: none before it is allowed.
+    #[test]
+    fn no_second_between_the_base_and_the_plan_is_allowed(
+        calendar in calendar(), step in step(), previous in previous(), probes in prop::collection::vec(0.0..1.0_f64, 60),
+    ) {
+        let calendar = Calendar { spread_minutes: 0, ..calendar };
+        let Due::At(plan) = step.due(&calendar, previous, previous, false) else { return Ok(()) };
+        let mut checker = Checker::new(&calendar, step.window.as_ref(), step.is_business());
+        let between = plan.allowed.seconds_since(plan.base);
+        let near = (1..=between.min(30)).map(|ago| between - ago);
+        let far = probes.iter().map(|part| (part * between as f64) as i64);
+        for after in near.chain(far).filter(|after| *after < between) {
+            prop_assert!(!checker.allows(plan.base.0 + after), "{} is allowed, and it goes at {}",
+                plan.base.plus_seconds(after), plan.allowed);
+        }
+    }
+
     /// A step that is planned at an instant that is allowed, with nothing to wait for, stays there.
     #[test]
     fn an_allowed_instant_stays(calendar in calendar(), step in step(), previous in previous()) {

@@ -1,9 +1,9 @@
 //! Senders and declared attributes: small lists in the account's own partition.
 
+use domain::content::Attribute;
 use domain::ids::{SenderId, TenantId};
 use domain::sender::Sender;
 use engine::PortError;
-use engine::model::Attribute;
 use engine::ports::{PortResult, Saved};
 
 use crate::DynamoStore;

@@ -32,7 +32,9 @@ mod variables;
 mod words;
 
 pub use error::{ContentError, ContentErrorCode, RenderError};
-pub use names::{UnknownName, VariableInfo, VariableType, attribute_name, unknown_names, unknown_variables, variables};
+pub use names::{
+    Attribute, UnknownName, VariableInfo, VariableType, attribute_name, unknown_names, unknown_variables, variables,
+};
 pub use numbers::read_number;
 pub use sms::{Encoding, Segments, sms_segments, transliterate};
 pub use template::{RenderedButton, RenderedHeader, RenderedParameters, RenderedTemplate, render_template};

@@ -8,6 +8,7 @@ use super::schedule::target_dates;
 use super::types::{Enrollment, MessageForm, ParkReason, StepReason};
 use crate::contact::{Contact, Person};
 use crate::content::{self, Text, Variables};
+use crate::follow_ups;
 use crate::guard;
 use crate::message::{Channel, Message, ProviderKind, Recipient};
 use crate::sender::Sender;
@@ -51,6 +52,7 @@ impl Context<'_> {
 
     /// Picks channel, sender and form, and renders.
     pub(crate) fn compose(&self, e: &Enrollment, step: &Step, now: Timestamp) -> Result<Composed, Not> {
+        let step = &*follow_ups::worded(self.sequence, e.step as usize, step, self.language());
         let contact = &self.person.contact;
         let sender = self.pick_sender(step)?;
         if sender.suspended.is_some() {
@@ -139,6 +141,14 @@ impl Context<'_> {
         }
     }
 
+    /// How dates and amounts are written, and what a step says that leaves its words to a tone: the
+    /// sequence's language, else the contact's, else the account's country's.
+    fn language(&self) -> &str {
+        let profile = &self.person.contact.profile;
+        let named = self.sequence.language.as_deref().or(profile.language.as_deref());
+        named.unwrap_or_else(|| self.settings.language())
+    }
+
     /// Everything that content may name.
     pub(crate) fn variables(&self, e: &Enrollment, sender: &Sender) -> Variables {
         let contact = &self.person.contact;
@@ -174,10 +184,9 @@ impl Context<'_> {
             target = json!({"id": t.id, "kind": t.kind, "attributes": t.attributes});
         }
         let zone = self.settings.calendar(profile.timezone.as_deref()).zone;
-        let language = self.sequence.language.as_deref().or(profile.language.as_deref()).unwrap_or_default();
         Variables::new()
             .with_zone(zone.name())
-            .with_language(language)
+            .with_language(self.language())
             .with("contact", person)
             .with("agent", agent)
             .with("conversation", conversation)

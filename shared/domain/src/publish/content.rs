@@ -5,6 +5,7 @@ use super::Findings;
 use super::shape::longest;
 use super::texts::texts;
 use crate::content::{Text, limits};
+use crate::follow_ups::wordless;
 use crate::sequence::{ComposeMode, Content, ContentType, Step, StepChannel, TemplateButton, TemplateParameters};
 
 /// Parameters of one template, values of one message template, copies of one email.
@@ -89,6 +90,7 @@ fn required(step: &Step, at: &str, found: &mut Findings) {
     let needed: &[(&str, &Option<String>)] = match content.type_ {
         // The static fallback of an AI step is asked for when it is published.
         ContentType::Text if step.compose.mode != ComposeMode::Static => &[],
+        ContentType::Text if wordless(step).is_some() => &[],
         ContentType::Text | ContentType::Rich => &[("text", &content.text)],
         ContentType::Template => &[("template_id", &content.template_id)],
         ContentType::WhatsappTemplate => &[("name", &content.name), ("language", &content.language)],

@@ -15,7 +15,7 @@ mod shape;
 mod templates;
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
-mod tests;
+pub(crate) mod tests;
 mod texts;
 mod unavailable;
 

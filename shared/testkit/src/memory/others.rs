@@ -2,12 +2,13 @@
 
 use std::cmp::Reverse;
 
+use domain::content::Attribute;
 use domain::ids::{ContactId, SenderId, SequenceId, TenantId};
 use domain::message::Channel;
 use domain::sender::Sender;
 use domain::time::Timestamp;
 use engine::PortError;
-use engine::model::{Attribute, Page, StoredMessage, StoredSequence, Suppression, Version, suppression_id};
+use engine::model::{Page, StoredMessage, StoredSequence, Suppression, Version, suppression_id};
 use engine::ports::{PortResult, Saved};
 
 use super::tables::{Tables, follows, page, save};

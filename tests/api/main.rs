@@ -11,6 +11,7 @@ mod failures;
 mod limits;
 mod sending;
 mod times;
+mod tones;
 mod versions;
 mod webhooks;
 mod world;

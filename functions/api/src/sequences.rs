@@ -11,7 +11,8 @@ use engine::preview::{PreviewRequest, PreviewResponse};
 use engine::sequences::SequenceRefused;
 use engine::{Engine, Ports};
 
-use self::drafts::{CloneBody, SequenceBody, SequenceView};
+pub(crate) use self::drafts::SequenceView;
+use self::drafts::{CloneBody, SequenceBody};
 use self::versions::{DiffView, PublishBody, PublishedView, ReportView, VersionView};
 use crate::extract::{Body, By};
 use crate::problem::{FieldError, Problem};
@@ -82,7 +83,7 @@ fn fields(problems: Vec<domain::publish::Problem>) -> Vec<FieldError> {
     problems.into_iter().map(|p| FieldError::new(p.pointer, p.code, p.detail)).collect()
 }
 
-fn refused(refused: SequenceRefused) -> Problem {
+pub(crate) fn refused(refused: SequenceRefused) -> Problem {
     match refused {
         SequenceRefused::Problems(problems) => Problem::invalid(fields(problems)),
         SequenceRefused::Refused(refused) => refused.into(),

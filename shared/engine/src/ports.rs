@@ -260,6 +260,12 @@ pub trait Store: Send + Sync + 'static {
         latest: Timestamp,
     ) -> impl Future<Output = PortResult<Option<i64>>> + Send;
     fn save_attribute(&self, tenant: TenantId, attribute: &Attribute) -> impl Future<Output = PortResult<()>> + Send;
+    /// Unless the name is declared for that kind already; finding the same declaration is success.
+    fn declare_attribute(
+        &self,
+        tenant: TenantId,
+        attribute: &Attribute,
+    ) -> impl Future<Output = PortResult<Inserted<Attribute>>> + Send;
     fn attributes(&self, tenant: TenantId) -> impl Future<Output = PortResult<Vec<Attribute>>> + Send;
 
     // Messages, suppressions.

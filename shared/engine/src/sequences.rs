@@ -7,9 +7,11 @@
 mod compare;
 mod draft;
 mod publish;
+mod read;
 
 use domain::account::Role;
 use domain::ids::SequenceId;
+use domain::system::system_sequence;
 
 use crate::model::{Caller, StoredSequence};
 use crate::{Engine, PortError, Ports, Refused};
@@ -17,6 +19,7 @@ use crate::{Engine, PortError, Ports, Refused};
 pub use compare::{Compared, Edition};
 pub use domain::publish::{Problem, Report};
 pub use publish::{PublishRefused, Published, Running};
+pub(crate) use read::version;
 
 /// A sequence that is refused for what it says, with everything that is wrong, or by a rule.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
@@ -39,6 +42,10 @@ const UNKNOWN: Refused = Refused::Unknown { what: "sequence", pointer: "" };
 impl<P: Ports> Engine<P> {
     /// A sequence that the caller may change: others in the account may only use it.
     async fn own_sequence(&self, caller: &Caller, id: SequenceId) -> Result<StoredSequence, Refused> {
+        if system_sequence(id).is_some() {
+            let detail = "the sequence ships with the product and never changes; clone it to make your own";
+            return Err(Refused::rule("system_sequence", detail));
+        }
         let stored = self.get_sequence(caller.tenant, id).await?;
         if stored.owner != caller.owner && caller.role < Role::Admin {
             let detail = "only its owner and admins may change a sequence; clone it to make your own";

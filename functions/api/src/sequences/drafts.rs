@@ -6,8 +6,8 @@ use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use domain::ids::SequenceId;
 use domain::sequence::Sequence;
+use domain::system::system_sequence;
 use engine::model::StoredSequence;
-use engine::ports::Store as _;
 use engine::{Engine, Ports};
 use http::{HeaderValue, StatusCode, header};
 use serde::{Deserialize, Serialize};
@@ -29,6 +29,8 @@ pub(crate) struct SequenceView {
     revision: u64,
     owner: String,
     archived: bool,
+    /// Ships with the product: it may be used and cloned, not changed.
+    system: bool,
     /// The newest version; null before the first is published.
     published_version: Option<u32>,
     created_at: At,
@@ -88,7 +90,7 @@ pub(super) async fn list<P: Ports>(
     By(caller): By,
     Asked(query): Asked<ListQuery>,
 ) -> Result<axum::Json<List<SequenceView>>, Problem> {
-    let all = engine.store.sequences(caller.tenant).await?.into_iter().map(SequenceView::from).collect();
+    let all = engine.sequences(caller.tenant).await?.into_iter().map(SequenceView::from).collect();
     Ok(axum::Json(List::cut(all, &query, |s| format!("{} {}", s.created_at.0, s.id))?))
 }
 
@@ -97,7 +99,7 @@ pub(super) async fn show<P: Ports>(
     By(caller): By,
     Params(sequence): Params<String>,
 ) -> Result<Response, Problem> {
-    let stored = engine.store.sequence(caller.tenant, id(&sequence)?).await?;
+    let stored = engine.sequence(caller.tenant, id(&sequence)?).await?;
     Ok(answer(StatusCode::OK, stored.ok_or_else(|| Problem::not_found("sequence"))?))
 }
 
@@ -113,7 +115,7 @@ pub(super) async fn replace<P: Ports>(
     let revision = match expected {
         Expected::Revision(revision) => revision,
         Expected::Any => {
-            let stored = engine.store.sequence(caller.tenant, id).await?;
+            let stored = engine.sequence(caller.tenant, id).await?;
             stored.ok_or_else(|| Problem::not_found("sequence"))?.revision
         }
     };
@@ -175,6 +177,7 @@ impl From<StoredSequence> for SequenceView {
             revision: s.revision,
             owner: s.owner,
             archived: s.archived,
+            system: system_sequence(s.id).is_some(),
             published_version: (s.published > 0).then_some(s.published),
             created_at: s.created_at.into(),
             updated_at: s.updated_at.into(),

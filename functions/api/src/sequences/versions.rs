@@ -7,7 +7,6 @@ use domain::ids::SequenceId;
 use domain::publish::diff::Diff;
 use domain::sequence::Sequence;
 use engine::model::Version;
-use engine::ports::Store as _;
 use engine::sequences::{Edition, Running};
 use engine::{Engine, Ports};
 use serde::{Deserialize, Serialize};
@@ -98,7 +97,7 @@ pub(super) async fn validate<P: Ports>(
     By(caller): By,
     Params(sequence): Params<String>,
 ) -> Result<axum::Json<ReportView>, Problem> {
-    let stored = engine.store.sequence(caller.tenant, id(&sequence)?).await?;
+    let stored = engine.sequence(caller.tenant, id(&sequence)?).await?;
     let stored = stored.ok_or_else(|| Problem::not_found("sequence"))?;
     let report = engine.validate_sequence(caller.tenant, &stored.draft).await?;
     Ok(axum::Json(ReportView { problems: fields(report.problems), warnings: fields(report.warnings) }))
@@ -125,10 +124,10 @@ pub(super) async fn versions<P: Ports>(
     Asked(query): Asked<ListQuery>,
 ) -> Result<axum::Json<List<VersionView>>, Problem> {
     let id: SequenceId = id(&sequence)?;
-    if engine.store.sequence(caller.tenant, id).await?.is_none() {
+    if engine.sequence(caller.tenant, id).await?.is_none() {
         return Err(Problem::not_found("sequence"));
     }
-    let all = engine.store.versions(caller.tenant, id).await?.into_iter().map(VersionView::from).collect();
+    let all = engine.versions(caller.tenant, id).await?.into_iter().map(VersionView::from).collect();
     Ok(axum::Json(List::cut(all, &query, |v| format!("{:010}", v.version))?))
 }
 

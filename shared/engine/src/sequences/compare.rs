@@ -4,9 +4,7 @@ use domain::ids::{SequenceId, TenantId};
 use domain::publish::diff::{Diff, diff};
 use domain::sequence::Sequence;
 
-use super::UNKNOWN;
 use crate::model::StoredSequence;
-use crate::ports::Store as _;
 use crate::{Engine, Ports, Refused};
 
 /// A sequence as it stands, or as it was published.
@@ -33,7 +31,7 @@ impl<P: Ports> Engine<P> {
         from: Option<Edition>,
         to: Option<Edition>,
     ) -> Result<Compared, Refused> {
-        let stored = self.store.sequence(tenant, id).await?.ok_or(UNKNOWN)?;
+        let stored = self.get_sequence(tenant, id).await?;
         let from = match from {
             Some(from) => from,
             None if stored.published > 0 => Edition::Version(stored.published),

@@ -43,7 +43,7 @@ impl<P: Ports> Engine<P> {
     }
 
     pub async fn get_sequence(&self, tenant: TenantId, id: SequenceId) -> Result<StoredSequence, Refused> {
-        self.store.sequence(tenant, id).await?.ok_or(UNKNOWN)
+        self.sequence(tenant, id).await?.ok_or(UNKNOWN)
     }
 
     /// Replaces the draft that stands at `revision`, and its owner where one is named; versions stay

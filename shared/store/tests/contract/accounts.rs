@@ -124,6 +124,11 @@ pub async fn an_attribute_is_declared_once_for_each_kind(store: &impl Store) {
     for attribute in [&text, &number, &deal] {
         assert_eq!(store.save_attribute(w.tenant, attribute).await, Ok(()));
     }
+    assert_eq!(store.declare_attribute(w.tenant, &text).await, Ok(Inserted::Exists(number.clone())));
+    assert_eq!(store.declare_attribute(w.tenant, &number).await, Ok(Inserted::Yes), "a lost answer");
     assert_eq!(store.attributes(w.tenant).await, Ok(vec![number, deal]));
+    let elsewhere = World::new().tenant;
+    assert_eq!(store.declare_attribute(elsewhere, &text).await, Ok(Inserted::Yes));
+    assert_eq!(store.attributes(elsewhere).await, Ok(vec![text]));
     assert_eq!(store.attributes(World::new().tenant).await, Ok(vec![]));
 }

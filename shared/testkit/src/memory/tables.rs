@@ -178,6 +178,7 @@ macro_rules! for_each_store_verb {
             delete_sender(id: SenderId) -> bool;
             reserve(sender: SenderId, spacing: i64, now: Timestamp, latest: Timestamp) -> Option<i64>;
             save_attribute(tenant: TenantId, attribute: &Attribute) -> ();
+            declare_attribute(tenant: TenantId, attribute: &Attribute) -> Inserted<Attribute>;
             attributes(tenant: TenantId) -> Vec<Attribute>;
             put_message(tenant: TenantId, message: &StoredMessage) -> ();
             messages(tenant: TenantId, contact: ContactId, cursor: Option<&str>, limit: u32) -> Page<StoredMessage>;

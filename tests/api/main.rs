@@ -12,6 +12,7 @@ mod failures;
 mod limits;
 mod sending;
 mod times;
+mod tones;
 mod versions;
 mod webhooks;
 mod world;

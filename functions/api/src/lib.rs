@@ -12,6 +12,7 @@ use engine::{Engine, Ports};
 mod accounts;
 mod attributes;
 mod auth;
+mod blueprints;
 mod contacts;
 mod enrollments;
 mod events;
@@ -48,6 +49,7 @@ fn table<P: Ports>() -> Vec<routes::Route<P>> {
     all.extend(import::routes());
     all.extend(senders::routes());
     all.extend(sequences::routes());
+    all.extend(blueprints::routes());
     all.extend(enrollments::routes());
     all.extend(events::routes());
     all.extend(suppressions::routes());

@@ -133,6 +133,18 @@ impl Settings {
         self.timezone.parse().unwrap_or(Zone::UTC)
     }
 
+    /// The language of the account's country, as far as it is one that Ritmo writes; else empty.
+    pub fn language(&self) -> &'static str {
+        match self.default_country.as_deref().unwrap_or_default() {
+            "BR" => "pt_BR",
+            "PT" | "AO" | "MZ" | "CV" => "pt_PT",
+            "ES" | "MX" | "AR" | "CL" | "CO" | "PE" | "UY" | "PY" | "BO" | "EC" | "VE" | "CR" | "PA" | "GT" | "SV"
+            | "HN" | "NI" | "DO" | "CU" | "PR" => "es",
+            "US" | "GB" | "CA" | "AU" | "NZ" | "IE" => "en_US",
+            _ => "",
+        }
+    }
+
     /// Whether a message's whole text is an opt-out word (trimmed; case, accents and end
     /// punctuation ignored).
     pub fn is_opt_out(&self, text: &str) -> bool {

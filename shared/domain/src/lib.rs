@@ -10,9 +10,11 @@
 )]
 
 pub mod account;
+pub mod blueprints;
 pub mod contact;
 pub mod content;
 pub mod enrollment;
+mod follow_ups;
 pub mod guards;
 pub mod ids;
 pub mod message;
@@ -21,4 +23,5 @@ pub mod publish;
 pub mod sender;
 pub mod sequence;
 pub mod signal;
+pub mod system;
 pub mod time;

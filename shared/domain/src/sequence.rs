@@ -134,11 +134,20 @@ pub struct Compose {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub intent: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub tone: Option<String>,
+    pub tone: Option<Tone>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub lead: Option<Period>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub patience: Option<Period>,
+}
+
+/// How a follow-up speaks that has no words of its own (`domain/src/follow_ups.rs`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Tone {
+    Formal,
+    Friendly,
+    Direct,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, utoipa::ToSchema)]

@@ -4,6 +4,7 @@
 //! if it dies after each line.
 
 pub mod accounts;
+pub mod blueprints;
 mod cache;
 pub mod contacts;
 pub mod control;

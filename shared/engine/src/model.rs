@@ -51,26 +51,6 @@ pub struct Version {
     pub templates: Templates,
 }
 
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
-#[serde(deny_unknown_fields)]
-pub struct Attribute {
-    pub name: String,
-    #[serde(rename = "type")]
-    pub type_: AttributeType,
-    pub of: domain::sequence::TargetKind,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum AttributeType {
-    Text,
-    Number,
-    Date,
-    Datetime,
-    Boolean,
-    Link,
-}
-
 /// A message in or out, as stored (`9#MSG`).
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct StoredMessage {

@@ -6,6 +6,7 @@ use std::future::Future;
 
 use domain::account::{Account, ApiKey};
 use domain::contact::{Contact, Conversation, Person, Target};
+use domain::content::Attribute;
 use domain::enrollment::{Enrollment, Lease, PlannedSend};
 use domain::ids::{ApiKeyId, ContactId, EnrollmentId, JobId, SenderId, SequenceId, TenantId};
 use domain::message::{Channel, Identity, Outbound, ProviderKind, SendOutcome};
@@ -13,9 +14,7 @@ use domain::sender::{KnownTemplate, Sender};
 use domain::time::Timestamp;
 use serde_json::Value;
 
-use crate::model::{
-    Attribute, IdempotencyRecord, Job, JobPart, Page, StoredMessage, StoredSequence, Suppression, Version,
-};
+use crate::model::{IdempotencyRecord, Job, JobPart, Page, StoredMessage, StoredSequence, Suppression, Version};
 use crate::queue::{EnrollWork, InboundWork, StepDue};
 
 /// A port call that failed, by reaction.
@@ -261,6 +260,12 @@ pub trait Store: Send + Sync + 'static {
         latest: Timestamp,
     ) -> impl Future<Output = PortResult<Option<i64>>> + Send;
     fn save_attribute(&self, tenant: TenantId, attribute: &Attribute) -> impl Future<Output = PortResult<()>> + Send;
+    /// Unless the name is declared for that kind already; finding the same declaration is success.
+    fn declare_attribute(
+        &self,
+        tenant: TenantId,
+        attribute: &Attribute,
+    ) -> impl Future<Output = PortResult<Inserted<Attribute>>> + Send;
     fn attributes(&self, tenant: TenantId) -> impl Future<Output = PortResult<Vec<Attribute>>> + Send;
 
     // Messages, suppressions.

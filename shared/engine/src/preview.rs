@@ -227,7 +227,7 @@ impl<P: Ports> Engine<P> {
             return Ok((SequenceId::from_bytes([0; 8]), sequence, Templates::new()));
         };
         let unknown = Refused::Unknown { what: "sequence", pointer: "/sequence_id" };
-        let stored = self.store.sequence(tenant, id).await?.ok_or(unknown)?;
+        let stored = self.sequence(tenant, id).await?.ok_or(unknown)?;
         let Some(number) = version else { return Ok((id, stored.draft, Templates::new())) };
         let unknown = Refused::Unknown { what: "version", pointer: "/version" };
         let version = self.version(tenant, id, number).await?.ok_or(unknown)?;

@@ -2,13 +2,14 @@
 
 use domain::account::{Account, ApiKey};
 use domain::contact::{Contact, Conversation, Person, Target};
+use domain::content::Attribute;
 use domain::enrollment::{Enrollment, Lease};
 use domain::ids::{ApiKeyId, ContactId, EnrollmentId, JobId, SenderId, SequenceId, TenantId};
 use domain::message::{Channel, Identity};
 use domain::sender::Sender;
 use domain::time::Timestamp;
 use engine::model::{
-    Attribute, IdempotencyRecord, Job, JobCounts, JobPart, Page, StoredMessage, StoredSequence, Suppression, Version,
+    IdempotencyRecord, Job, JobCounts, JobPart, Page, StoredMessage, StoredSequence, Suppression, Version,
 };
 use engine::ports::{Begun, Claim, ContactSaved, DueEntry, EnrollmentFilter, Inserted, PortResult, Saved, Store};
 
@@ -184,6 +185,10 @@ impl Store for DynamoStore {
 
     async fn save_attribute(&self, tenant: TenantId, attribute: &Attribute) -> PortResult<()> {
         senders::save_attribute(self, tenant, attribute).await
+    }
+
+    async fn declare_attribute(&self, tenant: TenantId, attribute: &Attribute) -> PortResult<Inserted<Attribute>> {
+        senders::declare_attribute(self, tenant, attribute).await
     }
 
     async fn attributes(&self, tenant: TenantId) -> PortResult<Vec<Attribute>> {

@@ -37,7 +37,9 @@ mod words;
 
 pub use error::{ContentError, ContentErrorCode, RenderError};
 pub(crate) use links::{NOT_A_LINK, is_public_link};
-pub use names::{UnknownName, VariableInfo, VariableType, attribute_name, unknown_names, unknown_variables, variables};
+pub use names::{
+    Attribute, UnknownName, VariableInfo, VariableType, attribute_name, unknown_names, unknown_variables, variables,
+};
 pub use numbers::read_number;
 pub use rich::{RenderedRich, ReplyButton};
 pub(crate) use say::is_address;

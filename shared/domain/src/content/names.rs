@@ -28,6 +28,16 @@ pub enum VariableType {
     Link,
 }
 
+/// An attribute that an account has declared: `{{ contact.plan }}`, `{{ target.amount }}`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Attribute {
+    pub name: String,
+    #[serde(rename = "type")]
+    pub type_: VariableType,
+    pub of: TargetKind,
+}
+
 /// A name that no contact can ever fill.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct UnknownName {

@@ -9,6 +9,7 @@ use super::types::{Enrollment, MessageForm, ParkReason, StepReason};
 use crate::account::User;
 use crate::contact::{Contact, Person};
 use crate::content::{self, ContentError, Said, Templates, Variables};
+use crate::follow_ups;
 use crate::guard;
 use crate::message::{Channel, Message, ProviderKind, Recipient};
 use crate::sender::Sender;
@@ -132,6 +133,14 @@ impl Context<'_> {
         }
     }
 
+    /// How dates and amounts are written, and what a step says that leaves its words to a tone: the
+    /// sequence's language, else the contact's, else the account's country's.
+    fn language(&self) -> &str {
+        let profile = &self.person.contact.profile;
+        let named = self.sequence.language.as_deref().or(profile.language.as_deref());
+        named.unwrap_or_else(|| self.settings.language())
+    }
+
     /// The step's words in the channel's own form, where they may go out as they are.
     pub(crate) fn say(&self, step: &Step, channel: Channel, variables: &Variables) -> Result<Said, Not> {
         let said = self.said(step, channel, variables).map_err(|_| Not::Fail(StepReason::MessageRejected))?;
@@ -143,6 +152,7 @@ impl Context<'_> {
 
     /// The step's words, holes and all.
     pub(crate) fn said(&self, step: &Step, channel: Channel, variables: &Variables) -> Result<Said, ContentError> {
+        let step = &*follow_ups::worded(self.sequence, step, self.language());
         let first = first_of_thread(self.sequence, step, self.templates);
         content::say(&step.content, first, channel, self.templates, variables)
     }
@@ -193,10 +203,9 @@ impl Context<'_> {
             target = json!({"id": t.id, "kind": t.kind, "attributes": t.attributes});
         }
         let zone = self.settings.calendar(profile.timezone.as_deref()).zone;
-        let language = self.sequence.language.as_deref().or(profile.language.as_deref()).unwrap_or_default();
         Variables::new()
             .with_zone(zone.name())
-            .with_language(language)
+            .with_language(self.language())
             .with("contact", person)
             .with("agent", agent)
             .with("conversation", conversation)

@@ -3,6 +3,7 @@
 
 use super::texts::texts;
 use super::{Findings, liquid, rich};
+use crate::follow_ups::wordless;
 use crate::sequence::{
     ComposeMode, Content, ContentButton, ContentType, EmailVariant, Step, StepChannel, TemplateButton, TemplateHeader,
     TemplateHeaderType, TemplateParameters,
@@ -84,6 +85,7 @@ fn required(step: &Step, at: &str, found: &mut Findings) {
     let needed: &[(&str, &Option<String>)] = match content.type_ {
         // The static fallback of an AI step is asked for when it is published.
         ContentType::Text if step.compose.mode != ComposeMode::Static => &[],
+        ContentType::Text if wordless(step).is_some() => &[],
         ContentType::Text | ContentType::Rich => &[("text", &content.text)],
         ContentType::Template => &[("template_id", &content.template_id)],
         ContentType::WhatsappTemplate => &[("name", &content.name), ("language", &content.language)],

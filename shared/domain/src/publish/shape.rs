@@ -109,9 +109,7 @@ fn step(step: &Step, at: &str, found: &mut Findings) {
             within(*period, &format!("{at}/{name}"), found);
         }
     }
-    for (name, text) in [("intent", &compose.intent), ("tone", &compose.tone)] {
-        longest(text.as_deref().unwrap_or_default(), MAX_DESCRIPTION, &format!("{at}/compose/{name}"), found);
-    }
+    longest(compose.intent.as_deref().unwrap_or_default(), MAX_DESCRIPTION, &format!("{at}/compose/intent"), found);
 }
 
 /// TIME.md section 1.

@@ -20,7 +20,7 @@ fn one_step(changes: Value) -> Value {
     json!({"name": "Cobrança", "target": "charge", "steps": [step]})
 }
 
-fn sender(number: u8, templates: Option<Value>) -> Sender {
+pub(crate) fn sender(number: u8, templates: Option<Value>) -> Sender {
     let mut ids = Ids::from_seed([number; 32]);
     let tenant = TenantId::new(&mut ids);
     serde_json::from_value(json!({"id": SenderId::of(tenant, &mut ids), "rev": 1, "created_at": 0, "name": "Loja",
@@ -346,7 +346,9 @@ fn what_ai_needs_and_what_does_not_exist_yet() {
         &[("/steps/0/compose/mode", "not_available"), ("/steps/0/content/text", "static_fallback_missing")],
         &[],
     );
-    step_is(json!({"compose": {"tone": "friendly"}}), &[("/steps/0/compose/tone", "not_available")], &[]);
+    // A tone says it where the step has no words of its own.
+    step_is(json!({"compose": {"tone": "friendly"}, "content": {"type": "text"}}), &[], &[]);
+    step_is(json!({"content": {"type": "text"}}), &[("/steps/0/content/text", "required")], &[]);
 }
 
 #[test]

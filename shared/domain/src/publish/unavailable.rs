@@ -19,9 +19,6 @@ pub(super) fn step(step: &Step, at: &str, found: &mut Findings) {
         let detail = "composing by AI is not available in this version; use static";
         found.problem(format!("{at}/compose/mode"), CODE, detail);
     }
-    if step.compose.tone.is_some() {
-        found.problem(format!("{at}/compose/tone"), CODE, "tones are not available in this version");
-    }
 }
 
 pub(super) fn sequence(sequence: &Sequence, found: &mut Findings) {

@@ -342,10 +342,14 @@ impl Twins {
                 drop(both!(self.put_message(tenant, &message)));
             }
             4 => {
-                let type_ = self.one(&[AttributeType::Text, AttributeType::Date]);
+                let type_ = self.one(&[VariableType::Text, VariableType::Date]);
                 let of = self.one(&[TargetKind::Contact, TargetKind::Deal]);
                 let attribute = Attribute { name: self.one(&["plan", "tier"]).into(), type_, of };
-                drop(both!(self.save_attribute(tenant, &attribute)));
+                if self.rng.random_bool(0.5) {
+                    drop(both!(self.save_attribute(tenant, &attribute)));
+                } else {
+                    drop(both!(self.declare_attribute(tenant, &attribute)));
+                }
             }
             5 => {
                 let name = self.one(&["snd_1", "snd_2"]);

@@ -20,6 +20,7 @@ use std::fmt::Debug;
 use contract::{NOW, enrollment};
 use domain::account::{Account, ApiKey, Role, Settings};
 use domain::contact::{Contact, Conversation, Person, Profile, Target};
+use domain::content::{Attribute, VariableType};
 use domain::enrollment::{Enrollment, Happening, HappeningCode, Lease, MessageForm, Outcome, ParkReason, State};
 use domain::ids::{ApiKeyId, ContactId, EnrollmentId, Ids, JobId, MessageId, SenderId, SequenceId, TenantId};
 use domain::message::{Channel, Identity, ProviderKind};
@@ -27,8 +28,8 @@ use domain::sender::{Sender, SenderLimits};
 use domain::sequence::TargetKind;
 use domain::time::Timestamp;
 use engine::model::{
-    Attribute, AttributeType, Direction, IdempotencyRecord, Job, JobCounts, JobPart, JobWork, RowError, StoredMessage,
-    StoredSequence, Suppression, Version, suppression_id,
+    Direction, IdempotencyRecord, Job, JobCounts, JobPart, JobWork, RowError, StoredMessage, StoredSequence,
+    Suppression, Version, suppression_id,
 };
 use engine::ports::{Claim, ContactSaved, DUE_SHARDS, DueEntry, EnrollmentFilter, Secrets as _, Store as _};
 use rand::rngs::StdRng;

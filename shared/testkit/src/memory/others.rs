@@ -2,13 +2,14 @@
 
 use std::cmp::Reverse;
 
+use domain::content::Attribute;
 use domain::ids::{ContactId, SenderId, SequenceId, TenantId};
 use domain::message::Channel;
 use domain::sender::Sender;
 use domain::time::Timestamp;
 use engine::PortError;
-use engine::model::{Attribute, Page, StoredMessage, StoredSequence, Suppression, Version, suppression_id};
-use engine::ports::{PortResult, Saved};
+use engine::model::{Page, StoredMessage, StoredSequence, Suppression, Version, suppression_id};
+use engine::ports::{Inserted, PortResult, Saved};
 
 use super::tables::{Tables, follows, page, save};
 
@@ -103,6 +104,12 @@ impl Tables {
     pub fn save_attribute(&mut self, tenant: TenantId, attribute: &Attribute) -> PortResult<()> {
         self.attributes.insert((tenant, attribute.of, attribute.name.clone()), attribute.clone());
         Ok(())
+    }
+
+    pub fn declare_attribute(&mut self, tenant: TenantId, attribute: &Attribute) -> PortResult<Inserted<Attribute>> {
+        let key = (tenant, attribute.of, attribute.name.clone());
+        let standing = self.attributes.entry(key).or_insert_with(|| attribute.clone());
+        Ok(if standing == attribute { Inserted::Yes } else { Inserted::Exists(standing.clone()) })
     }
 
     pub fn attributes(&mut self, tenant: TenantId) -> PortResult<Vec<Attribute>> {

@@ -3,6 +3,7 @@ use std::ops::Bound;
 
 use domain::account::{Account, ApiKey};
 use domain::contact::{Contact, Conversation, Target};
+use domain::content::Attribute;
 use domain::enrollment::Enrollment;
 use domain::ids::{ContactId, EnrollmentId, JobId, MessageId, SenderId, SequenceId, TenantId};
 use domain::message::Identity;
@@ -10,7 +11,7 @@ use domain::sender::Sender;
 use domain::sequence::TargetKind;
 use domain::time::Timestamp;
 use engine::PortError;
-use engine::model::{Attribute, Job, JobPart, Page, StoredMessage, StoredSequence, Suppression, Version};
+use engine::model::{Job, JobPart, Page, StoredMessage, StoredSequence, Suppression, Version};
 use engine::ports::{DUE_SHARDS, DueEntry, PortResult, Saved};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -177,6 +178,7 @@ macro_rules! for_each_store_verb {
             delete_sender(id: SenderId) -> bool;
             reserve(sender: SenderId, spacing: i64, now: Timestamp, latest: Timestamp) -> Option<i64>;
             save_attribute(tenant: TenantId, attribute: &Attribute) -> ();
+            declare_attribute(tenant: TenantId, attribute: &Attribute) -> Inserted<Attribute>;
             attributes(tenant: TenantId) -> Vec<Attribute>;
             put_message(tenant: TenantId, message: &StoredMessage) -> ();
             messages(tenant: TenantId, contact: ContactId, cursor: Option<&str>, limit: u32) -> Page<StoredMessage>;

@@ -2,6 +2,7 @@
 
 use domain::account::{Account, ApiKey};
 use domain::contact::{Contact, Conversation, Person, Target};
+use domain::content::Attribute;
 use domain::enrollment::{Enrollment, Lease, PlannedSend};
 use domain::ids::{ApiKeyId, ContactId, EnrollmentId, JobId, SenderId, SequenceId, TenantId};
 use domain::message::{Channel, Identity, Outbound, ProviderKind, Refusal, SendOutcome};
@@ -9,7 +10,7 @@ use domain::sender::{KnownTemplate, Sender};
 use domain::time::Timestamp;
 use engine::Ports;
 use engine::model::{
-    Attribute, IdempotencyRecord, Job, JobCounts, JobPart, Page, StoredMessage, StoredSequence, Suppression, Version,
+    IdempotencyRecord, Job, JobCounts, JobPart, Page, StoredMessage, StoredSequence, Suppression, Version,
 };
 use engine::ports::{
     Begun, Channels, Claim, Clock, ContactSaved, DueEntry, EnrollmentFilter, Inserted, PortResult, Queues, Random,

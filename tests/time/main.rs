@@ -1,0 +1,4 @@
+//! docs/TIME.md, from outside: against a second implementation.
+#![allow(clippy::unwrap_used)]
+
+mod table;

@@ -234,6 +234,7 @@ impl Enrollment {
     fn pause_now(&mut self, now: Timestamp) {
         self.state = State::Paused;
         self.wake = None;
+        self.day = None;
         self.happened(now, HappeningCode::Paused, None);
     }
 
@@ -282,6 +283,7 @@ impl Enrollment {
             self.happened(now, HappeningCode::Replanned, None);
             self.state = State::Waiting;
             self.caught_up = false;
+            self.day = None;
             self.due = Some(now);
             self.wake = Some(now);
         }
@@ -292,6 +294,7 @@ impl Enrollment {
         self.state = State::Waiting;
         self.send_now = true;
         self.caught_up = true;
+        self.day = None;
         self.due = Some(now);
         self.wake = Some(now);
     }

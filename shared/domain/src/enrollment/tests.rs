@@ -6,7 +6,7 @@ use serde_json::json;
 
 use super::control::ResumeMode;
 use super::enroll::{Decision, EntryRefusal, Wish};
-use super::plan::{Context, Plan, plan};
+use super::plan::{Context, Obstacle, Plan, plan, why_not};
 use super::settle::settle;
 use super::status::status;
 use super::*;
@@ -21,6 +21,8 @@ use crate::time::{Calendar, Timestamp};
 
 /// 2026-11-16T12:00:00Z, a Monday.
 pub(super) const START: Timestamp = Timestamp(1_794_830_400);
+
+static NO_TEMPLATES: crate::content::Templates = crate::content::Templates::new();
 
 pub(super) struct World {
     pub(super) tenant: TenantId,
@@ -106,21 +108,24 @@ impl World {
         }
     }
 
-    pub(super) fn plan(&self, e: &Enrollment, now: Timestamp) -> Plan {
-        self.with_context(|context| plan(e, e.generation, context, now))
-    }
-
-    fn with_context<T>(&self, ask: impl FnOnce(&Context<'_>) -> T) -> T {
-        let context = Context {
+    fn context(&self) -> Context<'_> {
+        Context {
             tenant: self.tenant,
             person: &self.person,
             sequence: &self.sequence,
             moves_to: self.moves_to.as_ref(),
             settings: &self.settings,
             senders: std::slice::from_ref(&self.sender),
-            templates: &crate::content::Templates::new(),
-        };
-        ask(&context)
+            templates: &NO_TEMPLATES,
+        }
+    }
+
+    pub(super) fn plan(&self, e: &Enrollment, now: Timestamp) -> Plan {
+        plan(e, e.generation, &self.context(), now)
+    }
+
+    pub(super) fn why_not(&self, e: &Enrollment, now: Timestamp) -> Vec<Obstacle> {
+        why_not(e, &self.context(), now)
     }
 
     pub(super) fn planned(&self, e: &Enrollment, now: Timestamp) -> PlannedSend {
@@ -708,7 +713,7 @@ fn every_listed_name_is_filled() {
         }];
         let wish = Wish { target: Some(target), conversation: Some("1042".into()), ..world.wish() };
         let Decision::New(e) = wish.decide(&world.person, &world.planning(), START) else { panic!() };
-        let variables = world.with_context(|context| context.variables(&e, Some(&world.sender)));
+        let variables = world.context().variables(&e, Some(&world.sender));
         for variable in listed {
             let text = crate::content::Text::parse(&format!("{{{{ {} }}}}", variable.name)).unwrap();
             let rendered = text.render(&variables).unwrap();

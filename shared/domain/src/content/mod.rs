@@ -41,7 +41,7 @@ pub use names::{
     Attribute, UnknownName, VariableInfo, VariableType, attribute_name, unknown_names, unknown_variables, variables,
 };
 pub(crate) use names::{ROOTS, own_variables};
-pub use numbers::read_number;
+pub use numbers::{DecimalMark, read_number};
 pub use rich::{RenderedRich, ReplyButton};
 pub use say::{RenderedEmail, Said, Templates, say, thread, used};
 pub(crate) use say::{is_address, words};

@@ -204,6 +204,7 @@ impl Context<'_> {
         let zone = self.settings.calendar(profile.timezone.as_deref()).zone;
         Variables::new()
             .with_zone(zone.name())
+            .with_decimal_mark(self.settings.decimal_mark())
             .with_language(self.language())
             .with("contact", person)
             .with("agent", agent)

@@ -248,7 +248,7 @@ fn conditions(conditions: &[Condition], at: &str, found: &mut Findings) {
             Op::Eq | Op::Ne => {
                 (!value.is_null() && !value.is_array() && !value.is_object(), "a text, number or boolean")
             }
-            Op::Gt | Op::Gte | Op::Lt | Op::Lte => (signal::decimal(value).is_some(), "a number"),
+            Op::Gt | Op::Gte | Op::Lt | Op::Lte => (signal::decimal(value, None).is_some(), "a number"),
             Op::In => (value.as_array().is_some_and(|list| !list.is_empty()), "a list with at least one value"),
             Op::Exists => (value.is_null() || value.is_boolean(), "true or false"),
         };

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod buffered;
+mod content;
 mod control;
 mod enrolling;
 mod errors;
@@ -11,6 +12,7 @@ mod failures;
 mod limits;
 mod sending;
 mod times;
+mod tones;
 mod versions;
 mod webhooks;
 mod world;

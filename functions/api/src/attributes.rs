@@ -5,9 +5,8 @@ use std::sync::Arc;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use domain::account::Role;
-use domain::content::{self, VariableInfo, VariableType};
+use domain::content::{self, Attribute, VariableInfo, VariableType};
 use domain::sequence::TargetKind;
-use engine::model::{Attribute, AttributeType};
 use engine::ports::Store as _;
 use engine::{Engine, Ports};
 use http::StatusCode;
@@ -71,7 +70,7 @@ async fn variables<P: Ports>(
     let mut all = content::variables(target);
     for attribute in engine.store.attributes(caller.tenant).await? {
         let Some(name) = content::attribute_name(target, attribute.of, &attribute.name) else { continue };
-        let (type_, example) = shown(attribute.type_);
+        let (type_, example) = (attribute.type_, example(attribute.type_));
         // A declaration says more of a usual name than we do.
         all.retain(|v| v.name != name);
         all.push(VariableInfo { name, type_, example: example.into() });
@@ -80,14 +79,14 @@ async fn variables<P: Ports>(
     Ok(axum::Json(List::cut(all, &query, |v| v.name.clone())?))
 }
 
-fn shown(type_: AttributeType) -> (VariableType, &'static str) {
+fn example(type_: VariableType) -> &'static str {
     match type_ {
-        AttributeType::Text => (VariableType::Text, "abc"),
-        AttributeType::Number => (VariableType::Number, "129,90"),
-        AttributeType::Date => (VariableType::Date, "2026-12-01"),
-        AttributeType::Datetime => (VariableType::Datetime, "2026-12-01T13:00:00Z"),
-        AttributeType::Boolean => (VariableType::Boolean, "true"),
-        AttributeType::Link => (VariableType::Link, "https://example.com/abc"),
+        VariableType::Text => "abc",
+        VariableType::Number => "129,90",
+        VariableType::Date => "2026-12-01",
+        VariableType::Datetime => "2026-12-01T13:00:00Z",
+        VariableType::Boolean => "true",
+        VariableType::Link => "https://example.com/abc",
     }
 }
 

@@ -231,7 +231,7 @@ async fn enrolls<P: Ports>(
     id: SequenceId,
     target: Option<&TargetOfBody>,
 ) -> Result<(), Problem> {
-    let sequence = engine.store.sequence(tenant, id).await?;
+    let sequence = engine.sequence(tenant, id).await?;
     let sequence = sequence.ok_or_else(|| Problem::unknown_reference("/sequence_id", "sequence"))?;
     if sequence.archived {
         return Err(Problem::rule("sequence_archived", "the sequence is archived: it takes no new enrollments"));
@@ -349,7 +349,7 @@ async fn bulk<P: Ports>(
     if body.contact_ids.is_empty() {
         return Err(Problem::field("/contact_ids", "required", "must name at least one contact"));
     }
-    let sequence = engine.store.sequence(caller.tenant, body.sequence_id).await?;
+    let sequence = engine.sequence(caller.tenant, body.sequence_id).await?;
     if sequence.is_none() {
         return Err(Problem::unknown_reference("/sequence_id", "sequence"));
     }

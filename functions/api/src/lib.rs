@@ -12,6 +12,7 @@ use engine::{Engine, Ports};
 mod accounts;
 mod attributes;
 mod auth;
+mod blueprints;
 mod contacts;
 mod enrollments;
 mod events;
@@ -27,6 +28,7 @@ mod sequences;
 mod service;
 mod shape;
 mod suppressions;
+mod templates;
 mod view;
 mod wire;
 
@@ -48,6 +50,8 @@ fn table<P: Ports>() -> Vec<routes::Route<P>> {
     all.extend(import::routes());
     all.extend(senders::routes());
     all.extend(sequences::routes());
+    all.extend(templates::routes());
+    all.extend(blueprints::routes());
     all.extend(enrollments::routes());
     all.extend(events::routes());
     all.extend(suppressions::routes());

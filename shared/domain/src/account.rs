@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use chrono::NaiveDate;
 use serde::{Deserialize, Serialize};
 
+use crate::content::DecimalMark;
 use crate::ids::{ApiKeyId, ContactId, SenderId, TenantId};
 use crate::message::Channel;
 use crate::time::{AllowedHours, Calendar, Timestamp, Weekday, Zone};
@@ -131,6 +132,23 @@ impl Settings {
     /// The account's zone. The API refuses unknown names, so UTC here means UTC.
     pub fn zone(&self) -> Zone {
         self.timezone.parse().unwrap_or(Zone::UTC)
+    }
+
+    /// The language of the account's country, as far as it is one that Ritmo writes; else empty.
+    pub fn language(&self) -> &'static str {
+        match self.default_country.as_deref().unwrap_or_default() {
+            "BR" => "pt_BR",
+            "PT" | "AO" | "MZ" | "CV" => "pt_PT",
+            "ES" | "MX" | "AR" | "CL" | "CO" | "PE" | "UY" | "PY" | "BO" | "EC" | "VE" | "CR" | "PA" | "GT" | "SV"
+            | "HN" | "NI" | "DO" | "CU" | "PR" => "es",
+            "US" | "GB" | "CA" | "AU" | "NZ" | "IE" => "en_US",
+            _ => "",
+        }
+    }
+
+    /// How amounts are written in the account's country, where it is known.
+    pub fn decimal_mark(&self) -> Option<DecimalMark> {
+        self.default_country.as_deref().and_then(DecimalMark::of_country)
     }
 
     /// Whether a message's whole text is an opt-out word (trimmed; case, accents and end

@@ -10,10 +10,12 @@
 )]
 
 pub mod account;
+pub mod blueprints;
 pub mod contact;
 pub mod contact_limits;
 pub mod content;
 pub mod enrollment;
+mod follow_ups;
 pub mod guards;
 pub mod ids;
 pub mod message;
@@ -23,4 +25,5 @@ pub mod region;
 pub mod sender;
 pub mod sequence;
 pub mod signal;
+pub mod system;
 pub mod time;

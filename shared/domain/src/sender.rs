@@ -5,6 +5,7 @@ use serde_json::Value;
 
 use crate::ids::SenderId;
 use crate::message::{Channel, ProviderKind};
+use crate::sequence::{TemplateButtonType, TemplateHeaderType};
 use crate::time::Timestamp;
 
 /// A sender without its credentials, which live behind the secrets port. Serialised, this is the
@@ -101,8 +102,35 @@ pub struct KnownTemplate {
     pub status: String,
     #[serde(default)]
     pub category: Option<String>,
+    /// Distinct variables of the body's text.
     #[serde(default)]
     pub body_parameters: u32,
+    /// What else a send must say; `None` in a list that an earlier release read.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub parts: Option<TemplateParts>,
+}
+
+/// The parameters of a template.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, utoipa::ToSchema)]
+pub struct TemplateParts {
+    /// The body's variables, where they have names and no numbers.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub body_names: Vec<String>,
+    /// A header of media, or a text with a variable. `null`: a send says nothing of the header.
+    #[serde(default)]
+    pub header: Option<TemplateHeaderType>,
+    /// The header's variable, where it has a name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub header_name: Option<String>,
+    #[serde(default)]
+    pub buttons: Vec<KnownButton>,
+}
+
+/// A button that takes a value: of a `quick_reply` it may be left out.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+pub struct KnownButton {
+    pub index: u8,
+    pub sub_type: TemplateButtonType,
 }
 
 #[cfg(test)]

@@ -8,12 +8,13 @@ use domain::account::Account;
 use domain::enrollment::DaySlot;
 use domain::ids::{SenderId, SequenceId, TenantId};
 use domain::sender::Sender;
+use domain::system::{self, system_sequence};
 use domain::time::{NaiveDate, Timestamp};
 use serde_json::Value;
 
 use crate::model::Version;
 use crate::ports::{Clock as _, PortResult, Ports, Secrets as _, Store as _};
-use crate::{Engine, PortError};
+use crate::{Engine, PortError, sequences};
 
 const FRESH_SECONDS: i64 = 30;
 /// For so long a day that was full is not asked for again: a crowd that is due together would ask
@@ -53,8 +54,11 @@ impl<P: Ports> Engine<P> {
         if let Some(found) = lock(&self.cache.versions).get(&key) {
             return Ok(Some(found.clone()));
         }
-        let Some(version) = self.store.version(tenant, id, number).await? else { return Ok(None) };
-        let version = Arc::new(version);
+        let found = match system_sequence(id) {
+            Some(system) => (number == system::VERSION).then(|| sequences::version(system)),
+            None => self.store.version(tenant, id, number).await?,
+        };
+        let Some(version) = found.map(Arc::new) else { return Ok(None) };
         let mut versions = lock(&self.cache.versions);
         if versions.len() >= MAX_VERSIONS {
             versions.clear();

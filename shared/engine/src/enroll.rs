@@ -107,7 +107,7 @@ impl<P: Ports> Engine<P> {
     /// The version that new enrollments start on, read strongly.
     async fn published(&self, tenant: TenantId, id: SequenceId) -> Result<std::sync::Arc<Version>, Refused> {
         let unknown = Refused::Unknown { what: "sequence", pointer: "/sequence_id" };
-        let sequence = self.store.sequence(tenant, id).await?.ok_or(unknown)?;
+        let sequence = self.sequence(tenant, id).await?.ok_or(unknown)?;
         if sequence.archived {
             return Err(Refused::rule("sequence_archived", "the sequence is archived: it takes no new enrollments"));
         }

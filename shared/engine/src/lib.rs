@@ -4,6 +4,7 @@
 //! if it dies after each line.
 
 pub mod accounts;
+pub mod blueprints;
 mod cache;
 pub mod contacts;
 pub mod control;
@@ -21,6 +22,7 @@ pub mod senders;
 pub mod sequences;
 pub mod step;
 pub mod sweep;
+pub mod templates;
 pub mod unpark;
 
 use std::sync::Arc;

@@ -6,15 +6,16 @@ use std::future::Future;
 
 use domain::account::{Account, ApiKey};
 use domain::contact::{Contact, Conversation, Person, Target};
+use domain::content::Attribute;
 use domain::enrollment::{DaySlot, Enrollment, Lease, PlannedSend};
-use domain::ids::{ApiKeyId, ContactId, EnrollmentId, JobId, SenderId, SequenceId, TenantId};
+use domain::ids::{ApiKeyId, ContactId, EnrollmentId, JobId, SenderId, SequenceId, TemplateId, TenantId};
 use domain::message::{Channel, Identity, Outbound, ProviderKind, SendOutcome};
 use domain::sender::{KnownTemplate, Sender};
 use domain::time::{NaiveDate, Timestamp};
 use serde_json::Value;
 
 use crate::model::{
-    Attribute, IdempotencyRecord, Job, JobPart, Page, StoredMessage, StoredSequence, Suppression, Version,
+    IdempotencyRecord, Job, JobPart, Page, StoredMessage, StoredSequence, StoredTemplate, Suppression, Version,
 };
 use crate::queue::{EnrollWork, InboundWork, StepDue};
 
@@ -247,6 +248,21 @@ pub trait Store: Send + Sync + 'static {
     ) -> impl Future<Output = PortResult<Option<Version>>> + Send;
     fn versions(&self, tenant: TenantId, id: SequenceId) -> impl Future<Output = PortResult<Vec<Version>>> + Send;
 
+    // Message templates.
+    /// New when `revision == 1`, else over `revision - 1`.
+    fn save_template(
+        &self,
+        tenant: TenantId,
+        template: &StoredTemplate,
+    ) -> impl Future<Output = PortResult<Saved<StoredTemplate>>> + Send;
+    fn template(
+        &self,
+        tenant: TenantId,
+        id: TemplateId,
+    ) -> impl Future<Output = PortResult<Option<StoredTemplate>>> + Send;
+    fn templates(&self, tenant: TenantId) -> impl Future<Output = PortResult<Vec<StoredTemplate>>> + Send;
+    fn delete_template(&self, tenant: TenantId, id: TemplateId) -> impl Future<Output = PortResult<bool>> + Send;
+
     // Senders and attributes.
     /// New when `rev == 1`, else over `rev - 1`. `Poison` for a sender of another account.
     fn save_sender(&self, tenant: TenantId, sender: &Sender) -> impl Future<Output = PortResult<Saved<Sender>>> + Send;
@@ -269,6 +285,12 @@ pub trait Store: Send + Sync + 'static {
     /// The day of a sender's first message: `day`, if there was none before.
     fn first_day(&self, sender: SenderId, day: NaiveDate) -> impl Future<Output = PortResult<NaiveDate>> + Send;
     fn save_attribute(&self, tenant: TenantId, attribute: &Attribute) -> impl Future<Output = PortResult<()>> + Send;
+    /// Unless the name is declared for that kind already; finding the same declaration is success.
+    fn declare_attribute(
+        &self,
+        tenant: TenantId,
+        attribute: &Attribute,
+    ) -> impl Future<Output = PortResult<Inserted<Attribute>>> + Send;
     fn attributes(&self, tenant: TenantId) -> impl Future<Output = PortResult<Vec<Attribute>>> + Send;
 
     // Messages, suppressions.

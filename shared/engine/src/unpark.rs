@@ -61,7 +61,7 @@ impl<P: Ports> Engine<P> {
 
     /// The job's work: every enrollment held for this reason is planned again, keeping its schedule.
     pub(crate) async fn unpark(&self, tenant: TenantId, reason: ParkReason) -> Result<(), Refused> {
-        for sequence in self.store.sequences(tenant).await? {
+        for sequence in self.sequences(tenant).await? {
             let filter = EnrollmentFilter { sequence: Some(sequence.id), coarse: Some("parked"), contact: None };
             let mut cursor = None;
             loop {

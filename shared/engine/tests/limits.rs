@@ -51,6 +51,7 @@ impl Crowd {
             published_at: now,
             published_by: "ana@example.com".into(),
             sequence: sequence.draft.clone(),
+            templates: Default::default(),
         };
         shop.engine.store.publish(shop.tenant, &sequence, &version).await.unwrap();
         for n in 0..people {

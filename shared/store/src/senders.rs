@@ -1,14 +1,16 @@
 //! Senders and declared attributes: small lists in the account's own partition.
 
+use domain::content::Attribute;
 use domain::ids::{SenderId, TenantId};
 use domain::sender::Sender;
 use engine::PortError;
-use engine::model::Attribute;
-use engine::ports::{PortResult, Saved};
+use engine::ports::{Inserted, PortResult, Saved};
 
 use crate::DynamoStore;
+use crate::errors::unreadable;
 use crate::items;
 use crate::keys::{self, ATTRIBUTES, SENDERS};
+use crate::requests::{Expect, Written};
 
 const SENDER: &str = "sender";
 const ATTRIBUTE: &str = "attribute";
@@ -44,6 +46,22 @@ pub(crate) async fn delete(store: &DynamoStore, id: SenderId) -> PortResult<bool
 pub(crate) async fn save_attribute(store: &DynamoStore, tenant: TenantId, attribute: &Attribute) -> PortResult<()> {
     let key = keys::attribute(tenant, attribute.of, &attribute.name);
     store.put(ATTRIBUTE, items::record(&key, attribute)).await
+}
+
+/// One conditional write.
+pub(crate) async fn declare_attribute(
+    store: &DynamoStore,
+    tenant: TenantId,
+    attribute: &Attribute,
+) -> PortResult<Inserted<Attribute>> {
+    let key = keys::attribute(tenant, attribute.of, &attribute.name);
+    match store.put_if("declare attribute", items::record(&key, attribute), Expect::Nothing).await? {
+        Written::Yes => Ok(Inserted::Yes),
+        Written::No(old) => {
+            let old: Attribute = items::content(ATTRIBUTE, &old.ok_or_else(|| unreadable(ATTRIBUTE))?)?;
+            Ok(if old == *attribute { Inserted::Yes } else { Inserted::Exists(old) })
+        }
+    }
 }
 
 /// One Query.

@@ -241,6 +241,11 @@ impl Enrollment {
     fn resume_now(&mut self, mode: ResumeMode, planning: &Planning<'_>, now: Timestamp) {
         self.happened(now, HappeningCode::Resumed, None);
         self.state = State::Waiting;
+        // A due that passed while it was held is late anew, whatever had been decided before: many are
+        // resumed at once, and are spread (TIME.md section 3).
+        if self.due.is_some_and(|due| due < now) {
+            self.caught_up = false;
+        }
         match (mode, self.due) {
             // A date may have moved meanwhile; what was hurried stays so.
             (ResumeMode::KeepSchedule, Some(due)) if self.send_now || !self.waits_for_a_date(planning) => {

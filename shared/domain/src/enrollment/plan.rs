@@ -10,6 +10,7 @@ use super::settle::{lapse, resolve};
 use super::types::{Enrollment, HappeningCode, ParkReason, PlannedSend, State, StepReason, StepStatus};
 use crate::account::Settings;
 use crate::contact::Person;
+use crate::content::Templates;
 use crate::guard;
 use crate::ids::{SenderId, TenantId};
 use crate::region::most_steps;
@@ -30,6 +31,8 @@ pub struct Context<'a> {
     pub moves_to: Option<&'a Sequence>,
     pub settings: &'a Settings,
     pub senders: &'a [Sender],
+    /// The message templates that the sequence uses.
+    pub templates: &'a Templates,
 }
 
 impl Context<'_> {

@@ -191,7 +191,8 @@ impl Enrollment {
         }
     }
 
-    /// The step is decided without having gone out; the next one's wait counts from here.
+    /// The step is decided without having gone out; the next one's wait counts from here, or from the
+    /// run's `start_at` if that is still ahead.
     pub(crate) fn pass_over(&mut self, key: &str, status: StepStatus, reason: StepReason, now: Timestamp) {
         let record = self.record(key);
         // What has reached the person stays so, whatever became of another attempt at it.
@@ -200,7 +201,7 @@ impl Enrollment {
             record.reason = Some(reason);
             record.decided_at = Some(now);
         }
-        self.advance(now);
+        self.advance(now.max(self.previous));
     }
 
     /// On to the next index, whose wait counts from `previous`.

@@ -2,27 +2,14 @@
 //! quietly did less than it says would be worse than one that is refused.
 
 use super::Findings;
-use crate::sequence::{ComposeMode, ContentType, Sequence, Step};
+use crate::sequence::{ComposeMode, Sequence, Step};
 
 const CODE: &str = "not_available";
 
 pub(super) fn step(step: &Step, at: &str, found: &mut Findings) {
-    let missing = match step.content.type_ {
-        ContentType::Text | ContentType::WhatsappTemplate => None,
-        ContentType::Template => Some("message templates are"),
-        ContentType::Rich => Some("rich content (media, buttons, lists) is"),
-        ContentType::Bot => Some("handing over to a bot is"),
-    };
-    if let Some(what) = missing {
-        let detail = format!("{what} not available in this version; use text or whatsapp_template");
-        found.problem(format!("{at}/content/type"), CODE, detail);
-    }
     if step.compose.mode != ComposeMode::Static {
         let detail = "composing by AI is not available in this version; use static";
         found.problem(format!("{at}/compose/mode"), CODE, detail);
-    }
-    if step.compose.tone.is_some() {
-        found.problem(format!("{at}/compose/tone"), CODE, "tones are not available in this version");
     }
 }
 

@@ -265,7 +265,28 @@ impl Twins {
             updated_at: NOW,
             draft: serde_json::from_value(json!({"name": "s", "target": "contact", "steps": []})).unwrap(),
         };
-        match self.rng.random_range(0..8) {
+        match self.rng.random_range(0..10) {
+            8 => {
+                let id = TemplateId::from_bytes([self.rng.random_range(0..3); 8]);
+                let old = self.fake.template(tenant, id).await.unwrap();
+                let template = StoredTemplate {
+                    id,
+                    revision: self.rev(old.as_ref().map(|t| t.revision)),
+                    created_at: NOW,
+                    updated_at: NOW,
+                    template: serde_json::from_value(json!({"name": "t", "text": self.one(&["a", "b"])})).unwrap(),
+                };
+                drop(both_write!(self.save_template(tenant, &template)));
+            }
+            9 => {
+                let id = TemplateId::from_bytes([self.rng.random_range(0..3); 8]);
+                if self.rng.random_bool(0.3) {
+                    drop(both!(self.delete_template(tenant, id)));
+                } else {
+                    drop(both!(self.template(tenant, id)));
+                    drop(both!(self.templates(tenant)));
+                }
+            }
             0 | 1 => drop(both_write!(self.save_sequence(tenant, &sequence))),
             2 | 3 => {
                 let version = Version {
@@ -274,6 +295,7 @@ impl Twins {
                     published_at: NOW,
                     published_by: sequence.owner.clone(),
                     sequence: sequence.draft.clone(),
+                    templates: Default::default(),
                 };
                 drop(both_write!(self.publish(tenant, &sequence, &version)));
             }
@@ -357,10 +379,14 @@ impl Twins {
                 drop(both!(self.put_message(tenant, &message)));
             }
             4 => {
-                let type_ = self.one(&[AttributeType::Text, AttributeType::Date]);
+                let type_ = self.one(&[VariableType::Text, VariableType::Date]);
                 let of = self.one(&[TargetKind::Contact, TargetKind::Deal]);
                 let attribute = Attribute { name: self.one(&["plan", "tier"]).into(), type_, of };
-                drop(both!(self.save_attribute(tenant, &attribute)));
+                if self.rng.random_bool(0.5) {
+                    drop(both!(self.save_attribute(tenant, &attribute)));
+                } else {
+                    drop(both!(self.declare_attribute(tenant, &attribute)));
+                }
             }
             5 => {
                 let name = self.one(&["snd_1", "snd_2"]);

@@ -1,11 +1,11 @@
 //! Accounts, keys, senders and attributes.
 
 use domain::account::{Account, ApiKey, Role, Settings};
+use domain::content::{Attribute, VariableType};
 use domain::ids::{ApiKeyId, SenderId};
 use domain::message::{Channel, ProviderKind};
 use domain::sender::{Sender, SenderLimits};
 use domain::sequence::TargetKind;
-use engine::model::{Attribute, AttributeType};
 use engine::ports::{Inserted, Saved, Store};
 use futures::future::join_all;
 use serde_json::json;
@@ -118,12 +118,17 @@ pub async fn senders_are_listed_and_saved_over_their_revision(store: &impl Store
 pub async fn an_attribute_is_declared_once_for_each_kind(store: &impl Store) {
     let w = World::new();
     let plan = |type_, of| Attribute { name: "plan".into(), type_, of };
-    let text = plan(AttributeType::Text, TargetKind::Contact);
-    let number = plan(AttributeType::Number, TargetKind::Contact);
-    let deal = plan(AttributeType::Date, TargetKind::Deal);
+    let text = plan(VariableType::Text, TargetKind::Contact);
+    let number = plan(VariableType::Number, TargetKind::Contact);
+    let deal = plan(VariableType::Date, TargetKind::Deal);
     for attribute in [&text, &number, &deal] {
         assert_eq!(store.save_attribute(w.tenant, attribute).await, Ok(()));
     }
+    assert_eq!(store.declare_attribute(w.tenant, &text).await, Ok(Inserted::Exists(number.clone())));
+    assert_eq!(store.declare_attribute(w.tenant, &number).await, Ok(Inserted::Yes), "a lost answer");
     assert_eq!(store.attributes(w.tenant).await, Ok(vec![number, deal]));
+    let elsewhere = World::new().tenant;
+    assert_eq!(store.declare_attribute(elsewhere, &text).await, Ok(Inserted::Yes));
+    assert_eq!(store.attributes(elsewhere).await, Ok(vec![text]));
     assert_eq!(store.attributes(World::new().tenant).await, Ok(vec![]));
 }

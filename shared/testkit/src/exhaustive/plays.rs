@@ -156,6 +156,7 @@ impl Scene {
                 published_at: now,
                 published_by: "ana@example.com".into(),
                 sequence: draft,
+                templates: Default::default(),
             };
             drop(base.publish(tenant, &stored, &version));
         }

@@ -3,14 +3,15 @@
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
+use domain::content::Attribute;
 use domain::enrollment::DaySlot;
-use domain::ids::{ContactId, SenderId, SequenceId, TenantId};
+use domain::ids::{ContactId, SenderId, SequenceId, TemplateId, TenantId};
 use domain::message::Channel;
 use domain::sender::Sender;
 use domain::time::{NaiveDate, Timestamp};
 use engine::PortError;
-use engine::model::{Attribute, Page, StoredMessage, StoredSequence, Suppression, Version, suppression_id};
-use engine::ports::{PortResult, Saved};
+use engine::model::{Page, StoredMessage, StoredSequence, StoredTemplate, Suppression, Version, suppression_id};
+use engine::ports::{Inserted, PortResult, Saved};
 
 use super::tables::{Tables, follows, page, save};
 
@@ -110,6 +111,22 @@ impl Tables {
         Ok(self.sequences.remove(&(tenant, id)).is_some())
     }
 
+    pub fn save_template(&mut self, tenant: TenantId, new: &StoredTemplate) -> PortResult<Saved<StoredTemplate>> {
+        Ok(save(&mut self.templates, (tenant, new.id), new, new.revision, |t| t.revision))
+    }
+
+    pub fn template(&mut self, tenant: TenantId, id: TemplateId) -> PortResult<Option<StoredTemplate>> {
+        Ok(self.templates.get(&(tenant, id)).cloned())
+    }
+
+    pub fn templates(&mut self, tenant: TenantId) -> PortResult<Vec<StoredTemplate>> {
+        Ok(self.templates.iter().filter(|((t, _), _)| *t == tenant).map(|(_, t)| t.clone()).collect())
+    }
+
+    pub fn delete_template(&mut self, tenant: TenantId, id: TemplateId) -> PortResult<bool> {
+        Ok(self.templates.remove(&(tenant, id)).is_some())
+    }
+
     pub fn version(&mut self, tenant: TenantId, id: SequenceId, version: u32) -> PortResult<Option<Version>> {
         Ok(self.versions.get(&(tenant, id, version)).cloned())
     }
@@ -140,6 +157,12 @@ impl Tables {
     pub fn save_attribute(&mut self, tenant: TenantId, attribute: &Attribute) -> PortResult<()> {
         self.attributes.insert((tenant, attribute.of, attribute.name.clone()), attribute.clone());
         Ok(())
+    }
+
+    pub fn declare_attribute(&mut self, tenant: TenantId, attribute: &Attribute) -> PortResult<Inserted<Attribute>> {
+        let key = (tenant, attribute.of, attribute.name.clone());
+        let standing = self.attributes.entry(key).or_insert_with(|| attribute.clone());
+        Ok(if standing == attribute { Inserted::Yes } else { Inserted::Exists(standing.clone()) })
     }
 
     pub fn attributes(&mut self, tenant: TenantId) -> PortResult<Vec<Attribute>> {

@@ -410,7 +410,7 @@ async fn error_codes_come_as_meta_answers_them() {
         (131031, Reaction::Sender),
         (4, Reaction::Throttled),
         (130429, Reaction::Throttled),
-        (131056, Reaction::Throttled),
+        (131056, Reaction::Pair),
         (131000, Reaction::Transient),
         (131016, Reaction::Transient),
         (131050, Reaction::OptedOut),

@@ -16,3 +16,4 @@ mod tones;
 mod versions;
 mod webhooks;
 mod world;
+mod written;

@@ -24,14 +24,16 @@ use domain::content::{Attribute, VariableType};
 use domain::enrollment::{
     DaySlot, Enrollment, Happening, HappeningCode, Lease, MessageForm, Outcome, ParkReason, State,
 };
-use domain::ids::{ApiKeyId, ContactId, EnrollmentId, Ids, JobId, MessageId, SenderId, SequenceId, TenantId};
+use domain::ids::{
+    ApiKeyId, ContactId, EnrollmentId, Ids, JobId, MessageId, SenderId, SequenceId, TemplateId, TenantId,
+};
 use domain::message::{Channel, Identity, ProviderKind};
 use domain::sender::{Sender, SenderLimits};
 use domain::sequence::TargetKind;
 use domain::time::{NaiveDate, Timestamp};
 use engine::model::{
     Direction, IdempotencyRecord, Job, JobCounts, JobPart, JobWork, RowError, StoredMessage, StoredSequence,
-    Suppression, Version, suppression_id,
+    StoredTemplate, Suppression, Version, suppression_id,
 };
 use engine::ports::{Claim, ContactSaved, DUE_SHARDS, DueEntry, EnrollmentFilter, Secrets as _, Store as _};
 use rand::rngs::StdRng;
@@ -78,6 +80,7 @@ plain_as_it_is!(
     ContactId,
     Enrollment,
     StoredSequence,
+    StoredTemplate,
     Version,
     Sender,
     Suppression,

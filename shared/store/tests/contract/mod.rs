@@ -11,6 +11,7 @@ pub mod messages;
 pub mod once;
 pub mod races;
 pub mod sequences;
+pub mod templates;
 
 use std::sync::atomic::{AtomicU64, Ordering};
 

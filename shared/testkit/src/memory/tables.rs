@@ -5,13 +5,13 @@ use domain::account::{Account, ApiKey};
 use domain::contact::{Contact, Conversation, Target};
 use domain::content::Attribute;
 use domain::enrollment::Enrollment;
-use domain::ids::{ContactId, EnrollmentId, JobId, MessageId, SenderId, SequenceId, TenantId};
+use domain::ids::{ContactId, EnrollmentId, JobId, MessageId, SenderId, SequenceId, TemplateId, TenantId};
 use domain::message::Identity;
 use domain::sender::Sender;
 use domain::sequence::TargetKind;
 use domain::time::{NaiveDate, Timestamp};
 use engine::PortError;
-use engine::model::{Job, JobPart, Page, StoredMessage, StoredSequence, Suppression, Version};
+use engine::model::{Job, JobPart, Page, StoredMessage, StoredSequence, StoredTemplate, Suppression, Version};
 use engine::ports::{DUE_SHARDS, DueEntry, PortResult, Saved};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -33,6 +33,7 @@ pub struct Tables {
     pub(super) due: BTreeSet<(u8, DueEntry)>,
     pub(super) sequences: BTreeMap<(TenantId, SequenceId), StoredSequence>,
     pub(super) versions: BTreeMap<(TenantId, SequenceId, u32), Version>,
+    pub(super) templates: BTreeMap<(TenantId, TemplateId), StoredTemplate>,
     pub(super) senders: BTreeMap<SenderId, Sender>,
     /// When a sender's next slot is free, in microseconds.
     pub(super) rates: BTreeMap<SenderId, i64>,
@@ -178,6 +179,10 @@ macro_rules! for_each_store_verb {
             delete_sequence(tenant: TenantId, id: SequenceId) -> bool;
             version(tenant: TenantId, id: SequenceId, version: u32) -> Option<Version>;
             versions(tenant: TenantId, id: SequenceId) -> Vec<Version>;
+            save_template(tenant: TenantId, template: &StoredTemplate) -> Saved<StoredTemplate>;
+            template(tenant: TenantId, id: TemplateId) -> Option<StoredTemplate>;
+            templates(tenant: TenantId) -> Vec<StoredTemplate>;
+            delete_template(tenant: TenantId, id: TemplateId) -> bool;
             save_sender(tenant: TenantId, sender: &Sender) -> Saved<Sender>;
             sender(id: SenderId) -> Option<Sender>;
             senders(tenant: TenantId) -> Vec<Sender>;

@@ -77,6 +77,12 @@ pub(crate) async fn version(
     store.get_content(VERSION, &keys::version(tenant, id, number)).await
 }
 
+/// One conditional write.
+pub(crate) async fn put_test_version(store: &DynamoStore, tenant: TenantId, version: &Version) -> PortResult<()> {
+    let item = items::record(&keys::version(tenant, version.sequence_id, version.number), version);
+    store.put_if(VERSION, item, Expect::Nothing).await.map(drop)
+}
+
 /// One Query, oldest first.
 pub(crate) async fn versions(store: &DynamoStore, tenant: TenantId, id: SequenceId) -> PortResult<Vec<Version>> {
     let items = store.all(VERSION, &keys::version(tenant, id, 0).pk, VERSIONS).await?;

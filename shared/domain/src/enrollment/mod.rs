@@ -9,6 +9,7 @@
 //! - [`migrate`]: on to another version.
 //! - [`schedule`]: when the next step is due.
 //! - [`rate`]: when its sender's rate lets it go.
+//! - [`test_send`]: a draft sent to the account's own contact.
 //! - [`view`]: steps and timeline for people.
 //!
 //! **Invariant:** every change bumps `rev`; everything that changes what happens next also bumps
@@ -24,6 +25,7 @@ pub mod rate;
 mod schedule;
 pub mod settle;
 pub mod status;
+pub mod test_send;
 mod types;
 pub mod view;
 

@@ -623,6 +623,7 @@ fn content_sees_the_target_and_the_agent() {
         id: "c1".into(),
         rev: 1,
         attributes: BTreeMap::from([("amount".into(), json!("129,90"))]),
+        changed_at: None,
         marks: crate::signal::Marks::default(),
     });
     world.person.contact.profile.assignee =

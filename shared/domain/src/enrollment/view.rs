@@ -1,5 +1,6 @@
 //! Steps, timeline and explanation for people: a view of the stored state, no writes of its own.
 
+use super::test_send::tested_revision;
 use super::types::{
     AttemptResult, Enrollment, HappeningCode, MessageForm, Outcome, ParkReason, State, StepReason, StepRecord,
     StepStatus,
@@ -86,12 +87,12 @@ impl Enrollment {
 
     /// Every decision with its reason, in order.
     pub fn timeline(&self, sequence: &Sequence) -> Vec<Entry> {
-        let mut all = vec![Entry {
-            at: self.entered.at,
-            code: "entered",
-            step: None,
-            detail: format!("enrolled on version {} ({})", self.first_version(), source_name(self)),
-        }];
+        let detail = if self.is_test() {
+            format!("test send of the draft at revision {} by {}", tested_revision(self.version), self.entered.by)
+        } else {
+            format!("enrolled on version {} ({})", self.first_version(), source_name(self))
+        };
+        let mut all = vec![Entry { at: self.entered.at, code: "entered", step: None, detail }];
         // A step is planned when the one before it is decided.
         let mut decided = self.entered.at;
         for record in &self.records {

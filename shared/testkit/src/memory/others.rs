@@ -3,6 +3,7 @@
 use std::cmp::Reverse;
 
 use domain::content::Attribute;
+use domain::enrollment::test_send::is_test_version;
 use domain::ids::{ContactId, SenderId, SequenceId, TenantId};
 use domain::message::Channel;
 use domain::sender::Sender;
@@ -78,8 +79,15 @@ impl Tables {
         Ok(self.versions.get(&(tenant, id, version)).cloned())
     }
 
+    pub fn put_test_version(&mut self, tenant: TenantId, version: &Version) -> PortResult<()> {
+        let key = (tenant, version.sequence_id, version.number);
+        self.versions.entry(key).or_insert_with(|| version.clone());
+        Ok(())
+    }
+
     pub fn versions(&mut self, tenant: TenantId, id: SequenceId) -> PortResult<Vec<Version>> {
-        Ok(self.versions.iter().filter(|((t, s, _), _)| *t == tenant && *s == id).map(|(_, v)| v.clone()).collect())
+        let listed = |t: &TenantId, s: &SequenceId, n: &u32| *t == tenant && *s == id && !is_test_version(*n);
+        Ok(self.versions.iter().filter(|((t, s, n), _)| listed(t, s, n)).map(|(_, v)| v.clone()).collect())
     }
 
     pub fn save_sender(&mut self, tenant: TenantId, sender: &Sender) -> PortResult<Saved<Sender>> {

@@ -171,6 +171,7 @@ macro_rules! for_each_store_verb {
             sequences(tenant: TenantId) -> Vec<StoredSequence>;
             delete_sequence(tenant: TenantId, id: SequenceId) -> bool;
             version(tenant: TenantId, id: SequenceId, version: u32) -> Option<Version>;
+            put_test_version(tenant: TenantId, version: &Version) -> ();
             versions(tenant: TenantId, id: SequenceId) -> Vec<Version>;
             save_sender(tenant: TenantId, sender: &Sender) -> Saved<Sender>;
             sender(id: SenderId) -> Option<Sender>;

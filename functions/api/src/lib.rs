@@ -28,6 +28,7 @@ mod sequences;
 mod service;
 mod shape;
 mod suppressions;
+mod templates;
 mod view;
 mod wire;
 
@@ -49,6 +50,7 @@ fn table<P: Ports>() -> Vec<routes::Route<P>> {
     all.extend(import::routes());
     all.extend(senders::routes());
     all.extend(sequences::routes());
+    all.extend(templates::routes());
     all.extend(blueprints::routes());
     all.extend(enrollments::routes());
     all.extend(events::routes());

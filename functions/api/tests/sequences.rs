@@ -287,6 +287,7 @@ async fn ten_mistakes_are_told_at_once_each_with_its_place() {
         ("/steps/2/sender_id", "sender_ambiguous"),
         ("/steps/3/sender_id", "unknown_reference"),
         ("/steps/4/sender_id", "sender_channel_mismatch"),
+        ("/steps/4/content/email/subject", "subject_missing"),
         ("/steps/5/window", "never_allowed"),
         ("/steps/6/fallback_template", "template_missing"),
         ("/steps/7/fallback_template/name", "template_not_approved"),
@@ -315,7 +316,7 @@ async fn ten_mistakes_are_told_at_once_each_with_its_place() {
     let refused = api.post(&format!("{path}/test"), json!({"step": 5})).await.is(422);
     assert_eq!(places(&refused["errors"]), [("/steps/5/window".to_owned(), "never_allowed".to_owned())]);
     let refused = api.post(&format!("{path}/test"), json!({})).await.is(422);
-    assert_eq!(places(&refused["errors"]), told[..14]);
+    assert_eq!(places(&refused["errors"]), told[..15]);
 
     // A draft refuses what is no sequence: wrong shape, keys that are not different, text that is no Liquid.
     let wrong = json!({"name": "", "target": "contact", "steps": [
@@ -358,7 +359,7 @@ async fn a_test_is_not_an_enrollment_of_the_sequence() {
     let what = ["test", "version", "step", "state", "due_at"].map(|name| one[name].clone());
     assert_eq!(what, [json!(true), json!(null), json!(1), json!("waiting"), json!("2026-03-09T09:00:00Z")], "{one}");
     assert_eq!(one["entered"]["source"], json!({"type": "test"}));
-    assert_eq!(one["timeline"][0]["detail"], "test send of the draft at revision 2 by bia@loja.co");
+    assert_eq!(one["timeline"][0]["detail"], "test send of the draft by bia@loja.co");
     let run = one["id"].as_str().unwrap().to_owned();
     // Each request is a test of its own, but for a repeat.
     let other = test(&api, json!({})).await.is(201);
@@ -376,7 +377,8 @@ async fn a_test_is_not_an_enrollment_of_the_sequence() {
     let real = api.post("/v1/enrollments", json!({"sequence_id": id, "contact_id": contact})).await.is(201);
     assert_eq!((&real["version"], real.get("test")), (&json!(1), None));
     api.post(&format!("/v1/enrollments/{}/exit", real["id"].as_str().unwrap()), json!({})).await.is(200);
-    let number = domain::enrollment::test_send::test_version(2, None);
+    let sequence = serde_json::from_value(draft("contact")).unwrap();
+    let number = domain::enrollment::test_send::test_version(&sequence, &Default::default(), 0);
     api.get(&format!("{path}/versions/{number}")).await.refuses(404, "not_found");
     api.get(&format!("{path}/diff?from={number}")).await.refuses(422, "unknown_reference");
     api.post("/v1/preview", json!({"sequence_id": id, "version": number})).await.points(

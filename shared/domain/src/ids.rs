@@ -112,6 +112,9 @@ fixed_id!(SequenceId, "seq_", 8);
 fixed_id!(
     /// A sender: its account (9 bytes) and 9 of its own, so that a webhook's address names the account.
     SenderId, "snd_", 18);
+fixed_id!(
+    /// A message template.
+    TemplateId, "tpl_", 8);
 fixed_id!(ApiKeyId, "key_", 9);
 fixed_id!(JobId, "job_", 9);
 fixed_id!(

@@ -5,7 +5,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::content::RenderedTemplate;
+use crate::content::{RenderedEmail, RenderedRich, RenderedTemplate};
 use crate::ids::AttemptRef;
 use crate::time::Timestamp;
 
@@ -58,6 +58,21 @@ impl ProviderKind {
         }
     }
 
+    /// Whether a conversation there can be handed over to a bot of the helpdesk's.
+    pub fn has_bots(self) -> bool {
+        match self {
+            Self::WhatsappCloud => false,
+        }
+    }
+
+    /// Seconds between two messages from one sender to one person (CHANNELS.md 1.8), where the provider
+    /// wants some.
+    pub fn pair_seconds(self) -> Option<i64> {
+        match self {
+            Self::WhatsappCloud => Some(6),
+        }
+    }
+
     /// WhatsApp's 24 h customer service window: outside it only templates go out.
     pub fn has_reply_window(self) -> bool {
         match self {
@@ -84,6 +99,8 @@ pub enum Recipient {
 pub enum Message {
     Text { text: String },
     WhatsappTemplate(RenderedTemplate),
+    Rich(RenderedRich),
+    Email(RenderedEmail),
 }
 
 /// One provider call.
@@ -134,6 +151,8 @@ impl Refusal {
 pub enum Reaction {
     /// A rate was hit: again later, with backoff.
     Throttled,
+    /// Too many messages to this person at once: again soon, and less soon each time.
+    Pair,
     /// A passing fault: again later, with backoff.
     Transient,
     /// This address cannot be reached on this channel.

@@ -22,6 +22,7 @@ pub mod senders;
 pub mod sequences;
 pub mod step;
 pub mod sweep;
+pub mod templates;
 pub mod testing;
 pub mod unpark;
 

@@ -3,10 +3,11 @@
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD as B64};
 use domain::account::Role;
 use domain::contact::TargetRef;
+use domain::content::Templates;
 use domain::enrollment::{ParkReason, Source};
-use domain::ids::{ContactId, EnrollmentId, JobId, MessageId, SenderId, SequenceId, TenantId};
+use domain::ids::{ContactId, EnrollmentId, JobId, MessageId, SenderId, SequenceId, TemplateId, TenantId};
 use domain::message::{Channel, InboundKind, Message};
-use domain::sequence::Sequence;
+use domain::sequence::{MessageTemplate, Sequence};
 use domain::time::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -37,6 +38,17 @@ pub struct StoredSequence {
     pub draft: Sequence,
 }
 
+/// A message template.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct StoredTemplate {
+    pub id: TemplateId,
+    /// Bumped by every write; `If-Match`.
+    pub revision: u64,
+    pub created_at: Timestamp,
+    pub updated_at: Timestamp,
+    pub template: MessageTemplate,
+}
+
 /// An immutable published version.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Version {
@@ -45,6 +57,9 @@ pub struct Version {
     pub published_at: Timestamp,
     pub published_by: String,
     pub sequence: Sequence,
+    /// The message templates that it uses, as they were.
+    #[serde(default, skip_serializing_if = "Templates::is_empty")]
+    pub templates: Templates,
 }
 
 /// A message in or out, as stored (`9#MSG`).

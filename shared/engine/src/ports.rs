@@ -7,14 +7,16 @@ use std::future::Future;
 use domain::account::{Account, ApiKey};
 use domain::contact::{Contact, Conversation, Person, Target};
 use domain::content::Attribute;
-use domain::enrollment::{Enrollment, Lease, PlannedSend};
-use domain::ids::{ApiKeyId, ContactId, EnrollmentId, JobId, SenderId, SequenceId, TenantId};
+use domain::enrollment::{DaySlot, Enrollment, Lease, PlannedSend};
+use domain::ids::{ApiKeyId, ContactId, EnrollmentId, JobId, SenderId, SequenceId, TemplateId, TenantId};
 use domain::message::{Channel, Identity, Outbound, ProviderKind, SendOutcome};
 use domain::sender::{KnownTemplate, Sender};
-use domain::time::Timestamp;
+use domain::time::{NaiveDate, Timestamp};
 use serde_json::Value;
 
-use crate::model::{IdempotencyRecord, Job, JobPart, Page, StoredMessage, StoredSequence, Suppression, Version};
+use crate::model::{
+    IdempotencyRecord, Job, JobPart, Page, StoredMessage, StoredSequence, StoredTemplate, Suppression, Version,
+};
 use crate::queue::{EnrollWork, InboundWork, StepDue};
 
 /// A port call that failed, by reaction.
@@ -189,10 +191,13 @@ pub trait Store: Send + Sync + 'static {
     /// Writes an enrollment over `rev - 1`. Finding the same `rev` with the same content is success,
     /// whatever [`push_back`](Self::push_back) has moved since; so it is for
     /// [`insert_enrollment`](Self::insert_enrollment).
+    ///
+    /// `gives_back`: a message of its sender's day that is free again, exactly if this is written.
     fn commit(
         &self,
         tenant: TenantId,
         enrollment: &Enrollment,
+        gives_back: Option<DaySlot>,
     ) -> impl Future<Output = PortResult<Saved<Enrollment>>> + Send;
     /// The sweep's push-back: only `wake` and `swept`, if generation and wake are still these.
     fn push_back(
@@ -244,8 +249,27 @@ pub trait Store: Send + Sync + 'static {
     /// Writes what a test runs on: a version under one of the numbers that
     /// [`is_test_version`](domain::enrollment::test_send::is_test_version) knows. One that is there
     /// stays, and [`versions`](Self::versions) lists none.
-    fn put_test_version(&self, tenant: TenantId, version: &Version) -> impl Future<Output = PortResult<()>> + Send;
+    fn put_test_version(
+        &self,
+        tenant: TenantId,
+        version: &Version,
+    ) -> impl Future<Output = PortResult<Inserted<Version>>> + Send;
     fn versions(&self, tenant: TenantId, id: SequenceId) -> impl Future<Output = PortResult<Vec<Version>>> + Send;
+
+    // Message templates.
+    /// New when `revision == 1`, else over `revision - 1`.
+    fn save_template(
+        &self,
+        tenant: TenantId,
+        template: &StoredTemplate,
+    ) -> impl Future<Output = PortResult<Saved<StoredTemplate>>> + Send;
+    fn template(
+        &self,
+        tenant: TenantId,
+        id: TemplateId,
+    ) -> impl Future<Output = PortResult<Option<StoredTemplate>>> + Send;
+    fn templates(&self, tenant: TenantId) -> impl Future<Output = PortResult<Vec<StoredTemplate>>> + Send;
+    fn delete_template(&self, tenant: TenantId, id: TemplateId) -> impl Future<Output = PortResult<bool>> + Send;
 
     // Senders and attributes.
     /// New when `rev == 1`, else over `rev - 1`. `Poison` for a sender of another account.
@@ -263,6 +287,11 @@ pub trait Store: Send + Sync + 'static {
         now: Timestamp,
         latest: Timestamp,
     ) -> impl Future<Output = PortResult<Option<i64>>> + Send;
+    /// Takes one of the messages that a sender may send on a day, of `allowance`; `false` when there is none
+    /// left. A lost answer wastes one.
+    fn take_day(&self, slot: DaySlot, allowance: u32) -> impl Future<Output = PortResult<bool>> + Send;
+    /// The day of a sender's first message: `day`, if there was none before.
+    fn first_day(&self, sender: SenderId, day: NaiveDate) -> impl Future<Output = PortResult<NaiveDate>> + Send;
     fn save_attribute(&self, tenant: TenantId, attribute: &Attribute) -> impl Future<Output = PortResult<()>> + Send;
     /// Unless the name is declared for that kind already; finding the same declaration is success.
     fn declare_attribute(

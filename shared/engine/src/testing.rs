@@ -9,10 +9,10 @@ use domain::enrollment::{Enrollment, Planning, target_dates};
 use domain::ids::{EnrollmentId, Ids, SequenceId};
 
 use crate::enroll::attributes;
-use crate::model::{Caller, Version};
+use crate::model::{Caller, StoredSequence, Version};
 use crate::ports::{Inserted, Store as _};
 use crate::sequences::SequenceRefused;
-use crate::{Engine, Ports, Refused};
+use crate::{Engine, MAX_RACES, Ports, Refused};
 
 impl<P: Ports> Engine<P> {
     /// Sends the draft, or one step of it, to the account's test contact, at once and beside every
@@ -47,14 +47,7 @@ impl<P: Ports> Engine<P> {
         let contact = settings.test_contact_id.ok_or_else(missing)?;
         let person = self.store.person(tenant, contact).await?.ok_or_else(missing)?;
         let now = self.now();
-        let version = Version {
-            sequence_id: id,
-            number: test_version(stored.revision, step),
-            published_at: now,
-            published_by: caller.owner.clone(),
-            sequence: tested(&stored.draft, step),
-        };
-        self.store.put_test_version(tenant, &version).await?;
+        let version = self.snapshot(caller, &stored, step).await?;
         let wish = TestWish {
             id: EnrollmentId { contact, sequence: id, scope, run: 1 },
             entry,
@@ -74,6 +67,39 @@ impl<P: Ports> Engine<P> {
         };
         self.arm(tenant, &run).await?;
         Ok(run)
+    }
+
+    /// What the test runs on, with its message templates as they are now: stored, if no test was before
+    /// it on the same.
+    async fn snapshot(
+        &self,
+        caller: &Caller,
+        stored: &StoredSequence,
+        step: Option<u32>,
+    ) -> Result<Version, SequenceRefused> {
+        let sequence = tested(&stored.draft, step);
+        let templates = self.templates_of(caller.tenant, &sequence).await?;
+        let mut version = Version {
+            sequence_id: stored.id,
+            number: 0,
+            published_at: self.now(),
+            published_by: caller.owner.clone(),
+            sequence,
+            templates,
+        };
+        for nth in 0..MAX_RACES as u32 {
+            version.number = test_version(&version.sequence, &version.templates, nth);
+            match self.store.put_test_version(caller.tenant, &version).await? {
+                Inserted::Yes => return Ok(version),
+                Inserted::Exists(same)
+                    if (&same.sequence, &same.templates) == (&version.sequence, &version.templates) =>
+                {
+                    return Ok(same);
+                }
+                Inserted::Exists(_) => {}
+            }
+        }
+        Err(Refused::Busy.into())
     }
 }
 

@@ -85,6 +85,7 @@ async fn claim(shop: &World, e: &Enrollment) -> Enrollment {
         sender: shop.sender,
         channel: Channel::Whatsapp,
         form: MessageForm::Text,
+        day: None,
         resolve_at: None,
         reported: None,
     };
@@ -123,7 +124,8 @@ async fn people(shop: &World) -> Vec<EnrollmentId> {
     let (calendar, dates) = (Calendar::default(), Default::default());
     let planning = Planning { sequence: &draft, calendar: &calendar, target_dates: &dates };
     let id = EnrollmentId { contact, sequence: shop.sequence, scope: [5; 8], run: 1 };
-    let wish = TestWish { id, entry: 1, version: test_version(1, None), step: None, by: "ana".into() };
+    let wish =
+        TestWish { id, entry: 1, version: test_version(&draft, &Default::default(), 0), step: None, by: "ana".into() };
     let test = wish.begin(&person, &planning, NOW);
     shop.engine.store.insert_enrollment(shop.tenant, &test).await.unwrap();
     runs.push(test);
@@ -165,7 +167,7 @@ async fn everybody_under_way_is_moved_and_counted_once() {
     let planning = Planning { sequence: &draft, calendar: &calendar, target_dates: &dates };
     let accepted = SendOutcome::Accepted { provider_message_id: "m".into(), recipient_id: None };
     let settled = domain::enrollment::settle::settle(&sending, "t", &accepted, true, &planning, NOW).unwrap();
-    shop.engine.store.commit(shop.tenant, &settled).await.unwrap();
+    shop.engine.store.commit(shop.tenant, &settled, None).await.unwrap();
     let due = engine::queue::StepDue { tenant: shop.tenant, enrollment: settled.id, generation: settled.generation };
     shop.engine.step(&due).await.unwrap();
     let moved = shop.stored(people[3]).await;

@@ -9,9 +9,9 @@ use std::collections::HashMap;
 use aws_sdk_dynamodb::types::AttributeValue;
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD as B64};
 use domain::contact::TargetRef;
-use domain::enrollment::State;
 use domain::enrollment::test_send::is_test_version;
-use domain::ids::{ApiKeyId, ContactId, EnrollmentId, JobId, MessageId, SenderId, SequenceId, TenantId};
+use domain::enrollment::{DaySlot, State};
+use domain::ids::{ApiKeyId, ContactId, EnrollmentId, JobId, MessageId, SenderId, SequenceId, TemplateId, TenantId};
 use domain::message::Identity;
 use domain::sequence::TargetKind;
 use domain::time::Timestamp;
@@ -90,9 +90,23 @@ pub(crate) fn sender(id: SenderId) -> Key {
     Key::new(tenant(id.tenant()), format!("{SENDERS}{}", compact(&id.as_bytes()[9..])))
 }
 
-/// A partition of its own: throttling it touches nothing else.
+/// A sender's limits have a partition of their own: throttling it touches nothing else.
+fn limits(of: SenderId, sk: impl Into<String>) -> Key {
+    Key::new(format!("{}#LIMIT#{}", tenant(of.tenant()), compact(&of.as_bytes()[9..])), sk)
+}
+
 pub(crate) fn rate(of: SenderId) -> Key {
-    Key::new(format!("{}#LIMIT#{}", tenant(of.tenant()), compact(&of.as_bytes()[9..])), "RATE")
+    limits(of, "RATE")
+}
+
+/// How many of a day's messages are given away.
+pub(crate) fn day(slot: DaySlot) -> Key {
+    limits(slot.sender, format!("DAY#{}", slot.day))
+}
+
+/// The day of the first message.
+pub(crate) fn first_day(of: SenderId) -> Key {
+    limits(of, "FIRST")
 }
 
 pub(crate) const SEQUENCES: &str = "SEQ#";
@@ -103,6 +117,12 @@ pub(crate) fn sequence(of: TenantId, id: SequenceId) -> Key {
 
 pub(crate) fn sequence_id(key: &Key) -> Option<SequenceId> {
     Some(SequenceId::from_bytes(array(key.sk.strip_prefix(SEQUENCES)?)?))
+}
+
+pub(crate) const TEMPLATES: &str = "TPL#";
+
+pub(crate) fn template(of: TenantId, id: TemplateId) -> Key {
+    Key::new(tenant(of), format!("{TEMPLATES}{}", compact(id.as_bytes())))
 }
 
 pub(crate) const ATTRIBUTES: &str = "ATTR#";

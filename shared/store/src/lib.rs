@@ -33,6 +33,7 @@ mod secrets;
 mod senders;
 mod sequences;
 pub mod table;
+mod templates;
 mod words;
 
 use std::time::Duration;

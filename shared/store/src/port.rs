@@ -3,17 +3,20 @@
 use domain::account::{Account, ApiKey};
 use domain::contact::{Contact, Conversation, Person, Target};
 use domain::content::Attribute;
-use domain::enrollment::{Enrollment, Lease};
-use domain::ids::{ApiKeyId, ContactId, EnrollmentId, JobId, SenderId, SequenceId, TenantId};
+use domain::enrollment::{DaySlot, Enrollment, Lease};
+use domain::ids::{ApiKeyId, ContactId, EnrollmentId, JobId, SenderId, SequenceId, TemplateId, TenantId};
 use domain::message::{Channel, Identity};
 use domain::sender::Sender;
-use domain::time::Timestamp;
+use domain::time::{NaiveDate, Timestamp};
 use engine::model::{
-    IdempotencyRecord, Job, JobCounts, JobPart, Page, StoredMessage, StoredSequence, Suppression, Version,
+    IdempotencyRecord, Job, JobCounts, JobPart, Page, StoredMessage, StoredSequence, StoredTemplate, Suppression,
+    Version,
 };
 use engine::ports::{Begun, Claim, ContactSaved, DueEntry, EnrollmentFilter, Inserted, PortResult, Saved, Store};
 
-use crate::{DynamoStore, accounts, contacts, enrollments, jobs, limits, messages, once, senders, sequences};
+use crate::{
+    DynamoStore, accounts, contacts, enrollments, jobs, limits, messages, once, senders, sequences, templates,
+};
 
 impl Store for DynamoStore {
     async fn create_account(&self, account: &Account) -> PortResult<Inserted<Account>> {
@@ -102,8 +105,13 @@ impl Store for DynamoStore {
         enrollments::claim(self, tenant, id, generation, step, lease).await
     }
 
-    async fn commit(&self, tenant: TenantId, enrollment: &Enrollment) -> PortResult<Saved<Enrollment>> {
-        enrollments::commit(self, tenant, enrollment).await
+    async fn commit(
+        &self,
+        tenant: TenantId,
+        enrollment: &Enrollment,
+        gives_back: Option<DaySlot>,
+    ) -> PortResult<Saved<Enrollment>> {
+        enrollments::commit(self, tenant, enrollment, gives_back).await
     }
 
     async fn push_back(&self, entry: DueEntry, generation: u32, wake: Timestamp, swept: u32) -> PortResult<bool> {
@@ -153,12 +161,28 @@ impl Store for DynamoStore {
         sequences::version(self, tenant, id, version).await
     }
 
-    async fn put_test_version(&self, tenant: TenantId, version: &Version) -> PortResult<()> {
+    async fn put_test_version(&self, tenant: TenantId, version: &Version) -> PortResult<Inserted<Version>> {
         sequences::put_test_version(self, tenant, version).await
     }
 
     async fn versions(&self, tenant: TenantId, id: SequenceId) -> PortResult<Vec<Version>> {
         sequences::versions(self, tenant, id).await
+    }
+
+    async fn save_template(&self, tenant: TenantId, template: &StoredTemplate) -> PortResult<Saved<StoredTemplate>> {
+        templates::save(self, tenant, template).await
+    }
+
+    async fn template(&self, tenant: TenantId, id: TemplateId) -> PortResult<Option<StoredTemplate>> {
+        templates::get(self, tenant, id).await
+    }
+
+    async fn templates(&self, tenant: TenantId) -> PortResult<Vec<StoredTemplate>> {
+        templates::list(self, tenant).await
+    }
+
+    async fn delete_template(&self, tenant: TenantId, id: TemplateId) -> PortResult<bool> {
+        templates::delete(self, tenant, id).await
     }
 
     async fn save_sender(&self, tenant: TenantId, sender: &Sender) -> PortResult<Saved<Sender>> {
@@ -185,6 +209,14 @@ impl Store for DynamoStore {
         latest: Timestamp,
     ) -> PortResult<Option<i64>> {
         limits::reserve(self, sender, spacing, now, latest).await
+    }
+
+    async fn take_day(&self, slot: DaySlot, allowance: u32) -> PortResult<bool> {
+        limits::take_day(self, slot, allowance).await
+    }
+
+    async fn first_day(&self, sender: SenderId, day: NaiveDate) -> PortResult<NaiveDate> {
+        limits::first_day(self, sender, day).await
     }
 
     async fn save_attribute(&self, tenant: TenantId, attribute: &Attribute) -> PortResult<()> {

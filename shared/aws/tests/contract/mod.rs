@@ -127,6 +127,7 @@ fn planned(text: &str) -> PlannedSend {
     let tenant = TenantId::new(&mut ids);
     PlannedSend {
         not_before: None,
+        day: None,
         tenant,
         enrollment: due(1).enrollment,
         generation: u32::MAX,

@@ -5,38 +5,37 @@
 //! reaches: that number is what makes a run a test. Its scope is its own, so that it never stands in
 //! the way of a real run of that contact, nor of another test.
 //!
-//! Every step of a test is due at once, one after another, at any hour and beside the sender's rate
-//! and the contact's limits. What protects people stays: suppressions and WhatsApp's 24 h window.
+//! Every step of a test is due at once, one after another, at any hour and beside the sender's rate and
+//! days, the contact's limits and regional caps. What protects people stays: suppressions and
+//! WhatsApp's 24 h window, and so does its pair limit of a message every few seconds.
 
 use super::enroll::Wish;
 use super::schedule::Planning;
 use super::types::{Enrollment, Source, SourceType};
+use sha2::{Digest as _, Sha256};
+
+use crate::account::{ContactLimit, Settings};
 use crate::contact::Person;
+use crate::content::Templates;
 use crate::ids::EnrollmentId;
-use crate::publish::MAX_STEPS;
 use crate::sequence::Sequence;
 use crate::time::{Due, Planned, Timestamp};
 
 /// The numbers of published versions are smaller.
 const FIRST: u32 = 1 << 31;
-const STEP_BITS: u32 = 7;
-const _: () = assert!(MAX_STEPS < 1 << STEP_BITS);
 
 /// Whether this number is a snapshot's, which nobody publishes, lists or moves to.
 pub fn is_test_version(number: u32) -> bool {
     number >= FIRST
 }
 
-/// The number of the snapshot of a draft's revision, of one step or of all: the same for the same
-/// draft, so that many tests share it. They repeat after 16 million edits of one sequence.
-pub fn test_version(revision: u64, step: Option<u32>) -> u32 {
-    let revision = (revision & 0xff_ffff) as u32;
-    FIRST | revision << STEP_BITS | step.map_or(0, |step| step + 1)
-}
-
-/// The revision of the draft that a test runs on.
-pub fn tested_revision(number: u32) -> u32 {
-    (number & !FIRST) >> STEP_BITS
+/// The number of a snapshot: the same for the same content, so that many tests share it. `nth`: how
+/// many numbers before it were found to be another content's.
+pub fn test_version(snapshot: &Sequence, templates: &Templates, nth: u32) -> u32 {
+    let content = serde_json::to_vec(&(snapshot, templates)).expect("a sequence is JSON");
+    let hash: [u8; 32] = Sha256::digest(content).into();
+    let number = u32::from_be_bytes([hash[0], hash[1], hash[2], hash[3]]);
+    FIRST | number.wrapping_add(nth)
 }
 
 /// What a test of this step runs on, or of all steps: nothing comes behind the tested one.
@@ -81,6 +80,11 @@ impl TestWish {
 }
 
 impl Enrollment {
+    /// The limits of messages to one contact that hold for this run: a test neither minds nor fills them.
+    pub fn contact_limits<'a>(&self, settings: &'a Settings) -> &'a [ContactLimit] {
+        if self.is_test() { &[] } else { &settings.contact_limits }
+    }
+
     /// Whether it is a test send: no part of any count, and nobody moves it.
     pub fn is_test(&self) -> bool {
         is_test_version(self.version)
@@ -110,19 +114,27 @@ mod tests {
     fn test(world: &World, step: Option<u32>) -> Enrollment {
         let id =
             EnrollmentId { contact: world.person.contact.id, sequence: world.wish().sequence, scope: [8; 8], run: 1 };
-        let wish = TestWish { id, entry: 5, version: test_version(3, step), step, by: "ana@loja.co".into() };
+        let version = test_version(&world.sequence, &Templates::new(), 0);
+        let wish = TestWish { id, entry: 5, version, step, by: "ana@loja.co".into() };
         wish.begin(&world.person, &world.planning(), START)
     }
 
-    /// What goes out, one after another, without the clock moving; the run as it ends.
-    fn play(world: &World, mut e: Enrollment) -> (Vec<String>, Enrollment) {
-        let mut sent = Vec::new();
+    /// What goes out, one after another, with the clock moving only as far as WhatsApp's pair limit asks;
+    /// the run as it ends.
+    fn play(world: &mut World, mut e: Enrollment) -> (Vec<String>, Enrollment) {
+        let (mut sent, mut now) = (Vec::new(), START);
         while !e.state.is_finished() && world.sequence.steps.get(e.step as usize).is_some() {
-            e = match world.plan(&e, START) {
+            world.person.enrollments = vec![e.clone()];
+            e = match world.plan(&e, now) {
                 Plan::Send(planned) => {
                     sent.push(world.sequence.steps[planned.step as usize].key.clone());
-                    assert_eq!((planned.not_before, planned.not_after), (None, START.plus_seconds(3600)));
-                    world.sent(&e, START)
+                    assert_eq!((planned.not_before, planned.not_after), (None, now.plus_seconds(3600)));
+                    assert_eq!(planned.day, None);
+                    world.sent(&e, now)
+                }
+                Plan::NotBefore(at) if at.seconds_since(now) <= 6 => {
+                    now = at;
+                    e
                 }
                 Plan::Change(next) if next.state.is_finished() || next.step > e.step => *next,
                 other => panic!("a test waits for nothing: {other:?}"),
@@ -132,12 +144,14 @@ mod tests {
     }
 
     #[test]
-    fn numbers_name_revision_and_step() {
-        let all = [(1, None), (1, Some(0)), (1, Some(99)), (2, None), (0xff_ffff, Some(99))];
-        let numbers = all.map(|(revision, step)| test_version(revision, step));
-        assert!(numbers.iter().all(|n| is_test_version(*n)));
-        assert!(numbers.windows(2).all(|two| two[0] < two[1]), "{numbers:?}");
-        assert_eq!(numbers.map(tested_revision), all.map(|(revision, _)| revision as u32));
+    fn a_number_stands_for_the_content() {
+        let (one, none) = (World::new().sequence, Templates::new());
+        let other = tested(&one, Some(1));
+        let number = test_version(&one, &none, 0);
+        assert_eq!(test_version(&one.clone(), &none, 0), number);
+        assert_ne!(test_version(&other, &none, 0), number);
+        assert_eq!(test_version(&one, &none, 1), FIRST | number.wrapping_add(1));
+        assert!((0..3).all(|nth| is_test_version(test_version(&one, &none, nth))));
         assert!(![0, 1, 999_999, FIRST - 1].into_iter().any(is_test_version));
     }
 
@@ -147,15 +161,19 @@ mod tests {
         world.settings.quiet_hours = serde_json::from_value(json!([{"from": "00:00", "to": "24:00"}])).unwrap();
         world.calendar = world.settings.calendar(None);
         world.sender.limits.per_hour = Some(1);
+        world.sender.limits.per_day = Some(0);
+        world.settings.contact_limits = serde_json::from_value(json!([{"max": 1, "per": "day"}])).unwrap();
+        world.sequence.caps = serde_json::from_value(json!([{"regions": ["americas"], "max_steps": 1}])).unwrap();
         world.sequence.steps[1].window = Some(serde_json::from_value(json!({"from": "03:00", "to": "03:01"})).unwrap());
         world.sequence.steps[2].wait = serde_json::from_value(json!({"value": 9, "unit": "days",
             "before": "target.due_date"}))
         .unwrap();
-        let (sent, ended) = play(&world, test(&world, None));
+        let run = test(&world, None);
+        let (sent, ended) = play(&mut world, run);
         assert_eq!(sent, ["one", "two", "three"]);
-        assert!(ended.records.iter().all(|r| r.sent_at == Some(START)));
+        assert!(ended.records.iter().all(|r| r.sent_at.unwrap().seconds_since(START) <= 12));
         let lines = ended.timeline(&world.sequence);
-        assert_eq!(lines[0].detail, "test send of the draft at revision 3 by ana@loja.co");
+        assert_eq!(lines[0].detail, "test send of the draft by ana@loja.co");
         // A real run of the same draft would wait.
         assert!(!matches!(world.plan(&world.enrolled(), START), Plan::Send(_)));
     }
@@ -164,7 +182,8 @@ mod tests {
     fn one_step_is_only_that_step() {
         let mut world = World::new();
         world.sequence = tested(&world.sequence, Some(1));
-        let (sent, ended) = play(&world, test(&world, Some(1)));
+        let run = test(&world, Some(1));
+        let (sent, ended) = play(&mut world, run);
         assert_eq!((sent, ended.step), (vec!["two".to_owned()], 2));
         assert_eq!(world.sequence.steps.len(), 2);
         assert_eq!(tested(&world.sequence, None), world.sequence);
@@ -174,7 +193,8 @@ mod tests {
     fn what_protects_people_stays() {
         let mut world = World::new();
         world.person.contact.suppressed.insert(Channel::Whatsapp);
-        let (sent, ended) = play(&world, test(&world, None));
+        let run = test(&world, None);
+        let (sent, ended) = play(&mut world, run);
         assert_eq!(sent, Vec::<String>::new());
         assert!(ended.records.iter().all(|r| r.reason == Some(StepReason::Suppressed)));
         // Outside the 24 h window only the template goes out.

@@ -1,6 +1,5 @@
 //! Steps, timeline and explanation for people: a view of the stored state, no writes of its own.
 
-use super::test_send::tested_revision;
 use super::types::{
     AttemptResult, Enrollment, HappeningCode, MessageForm, Outcome, ParkReason, State, StepReason, StepRecord,
     StepStatus,
@@ -88,7 +87,7 @@ impl Enrollment {
     /// Every decision with its reason, in order.
     pub fn timeline(&self, sequence: &Sequence) -> Vec<Entry> {
         let detail = if self.is_test() {
-            format!("test send of the draft at revision {} by {}", tested_revision(self.version), self.entered.by)
+            format!("test send of the draft by {}", self.entered.by)
         } else {
             format!("enrolled on version {} ({})", self.first_version(), source_name(self))
         };
@@ -116,6 +115,17 @@ impl Enrollment {
                 HappeningCode::Limited => {
                     ("limited", format!("over the sender's limit: its turn is at {}", detail.unwrap_or_default()))
                 }
+                HappeningCode::DayLimited => (
+                    "limited",
+                    format!("over the sender's limit for a day: its turn is at {}", detail.unwrap_or_default()),
+                ),
+                HappeningCode::ContactLimited => (
+                    "limited",
+                    format!(
+                        "contact limit: the contact has had as many messages as allowed, its turn is at {}",
+                        detail.unwrap_or_default()
+                    ),
+                ),
                 HappeningCode::Migrated => ("migrated", format!("moved from version {}", detail.unwrap_or_default())),
                 HappeningCode::SendNow => ("send_now", "asked to go out now".to_owned()),
                 HappeningCode::Finished => ("finished", self.outcome().map_or_else(String::new, |o| ended(o, detail))),
@@ -253,7 +263,7 @@ impl StepReason {
             Self::RecipientUnreachable => "the provider cannot reach this address",
             Self::ProviderUnavailable => "the provider was unavailable for too long",
             Self::TemplateRejected => "the provider rejected the template",
-            Self::MessageRejected => "the provider rejected the message",
+            Self::MessageRejected => "the message came out blank or too long, or the provider rejected it",
             Self::SkippedByUser => "skipped by hand",
             Self::Discarded => "the draft was discarded",
         }

@@ -11,6 +11,9 @@
 mod content;
 pub mod diff;
 pub mod impact;
+mod liquid;
+mod message_templates;
+mod rich;
 mod rules;
 mod shape;
 mod templates;
@@ -23,10 +26,12 @@ mod unavailable;
 use serde::Serialize;
 
 use crate::account::Settings;
+use crate::content::Templates;
 use crate::sender::Sender;
 use crate::sequence::{Sequence, TargetKind};
 use crate::time::Timestamp;
 
+pub use message_templates::message_template;
 pub use shape::{MAX_NAME, MAX_STEPS, REGIONS, shape};
 
 /// Something that is wrong, and where.
@@ -68,6 +73,8 @@ pub struct Facts<'a> {
     pub senders: &'a [Sender],
     /// The declared attributes: what they are of, and their name.
     pub attributes: &'a [(TargetKind, String)],
+    /// The account's message templates, of which the sequence may use some.
+    pub templates: &'a Templates,
     /// From when on hours and holidays are looked at.
     pub now: Timestamp,
 }
@@ -81,6 +88,7 @@ pub fn check(sequence: &Sequence, facts: &Facts<'_>) -> Report {
         rules::step(sequence, step, &at, facts, &mut findings);
     }
     unavailable::sequence(sequence, &mut findings);
+    shape::stored(sequence, facts.templates, &mut findings);
     Report { problems: findings.problems, warnings: findings.warnings }
 }
 

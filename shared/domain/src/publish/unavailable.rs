@@ -2,21 +2,11 @@
 //! quietly did less than it says would be worse than one that is refused.
 
 use super::Findings;
-use crate::sequence::{ComposeMode, ContentType, Sequence, Step};
+use crate::sequence::{ComposeMode, Sequence, Step};
 
 const CODE: &str = "not_available";
 
 pub(super) fn step(step: &Step, at: &str, found: &mut Findings) {
-    let missing = match step.content.type_ {
-        ContentType::Text | ContentType::WhatsappTemplate => None,
-        ContentType::Template => Some("message templates are"),
-        ContentType::Rich => Some("rich content (media, buttons, lists) is"),
-        ContentType::Bot => Some("handing over to a bot is"),
-    };
-    if let Some(what) = missing {
-        let detail = format!("{what} not available in this version; use text or whatsapp_template");
-        found.problem(format!("{at}/content/type"), CODE, detail);
-    }
     if step.compose.mode != ComposeMode::Static {
         let detail = "composing by AI is not available in this version; use static";
         found.problem(format!("{at}/compose/mode"), CODE, detail);
@@ -33,8 +23,5 @@ pub(super) fn sequence(sequence: &Sequence, found: &mut Findings) {
             let detail = "enrolling by AI evaluation is not available in this version; use an event";
             found.problem(format!("/entry/triggers/{i}/ai"), CODE, detail);
         }
-    }
-    if !sequence.caps.is_empty() {
-        found.problem("/caps", CODE, "caps by country or region are not available in this version");
     }
 }

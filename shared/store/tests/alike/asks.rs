@@ -23,6 +23,7 @@ impl Twins {
             sender: self.senders[0],
             channel: Channel::Whatsapp,
             form: MessageForm::Text,
+            day: None,
             resolve_at: self.rng.random_bool(0.3).then_some(NOW),
             reported: None,
         }
@@ -75,13 +76,14 @@ impl Twins {
             4..7 => {
                 let current = stored.unwrap_or_else(|| enrollment(id));
                 let next = self.changed(&current);
-                drop(both_write!(self.commit(tenant, &next)));
+                let slot = self.rng.random_bool(0.3).then(|| self.day_slot());
+                drop(both_write!(self.commit(tenant, &next, slot)));
                 self.written.push(next);
             }
             7 => {
                 let Some(late) = self.written.choose(&mut self.rng).cloned() else { return };
                 if self.rng.random_bool(0.7) {
-                    drop(both!(self.commit(tenant, &late)));
+                    drop(both!(self.commit(tenant, &late, None::<DaySlot>)));
                 } else {
                     drop(both!(self.insert_enrollment(tenant, &late)));
                 }
@@ -95,11 +97,25 @@ impl Twins {
                 drop(both_write!(self.push_back(entry, generation, to, swept)));
                 // Whoever wrote what was pushed back asks again.
                 if let Some(before) = stored {
-                    drop(both!(self.commit(tenant, &before)));
+                    drop(both!(self.commit(tenant, &before, None::<DaySlot>)));
                     drop(both!(self.insert_enrollment(tenant, &before)));
                 }
             }
             _ => self.lists().await,
+        }
+    }
+
+    fn day_slot(&mut self) -> DaySlot {
+        let (sender, day) = (self.senders[0], self.rng.random_range(16..19));
+        DaySlot { sender, day: NaiveDate::from_ymd_opt(2026, 11, day).unwrap() }
+    }
+
+    /// Taking is never repeated as it is: a repeat takes another.
+    pub(super) async fn about_days(&mut self) {
+        let (slot, allowance) = (self.day_slot(), self.rng.random_range(1..6));
+        drop(both!(self.take_day(slot, allowance)));
+        if self.rng.random_bool(0.2) {
+            drop(both!(self.first_day(slot.sender, slot.day)));
         }
     }
 
@@ -250,7 +266,28 @@ impl Twins {
             updated_at: NOW,
             draft: serde_json::from_value(json!({"name": "s", "target": "contact", "steps": []})).unwrap(),
         };
-        match self.rng.random_range(0..8) {
+        match self.rng.random_range(0..10) {
+            8 => {
+                let id = TemplateId::from_bytes([self.rng.random_range(0..3); 8]);
+                let old = self.fake.template(tenant, id).await.unwrap();
+                let template = StoredTemplate {
+                    id,
+                    revision: self.rev(old.as_ref().map(|t| t.revision)),
+                    created_at: NOW,
+                    updated_at: NOW,
+                    template: serde_json::from_value(json!({"name": "t", "text": self.one(&["a", "b"])})).unwrap(),
+                };
+                drop(both_write!(self.save_template(tenant, &template)));
+            }
+            9 => {
+                let id = TemplateId::from_bytes([self.rng.random_range(0..3); 8]);
+                if self.rng.random_bool(0.3) {
+                    drop(both!(self.delete_template(tenant, id)));
+                } else {
+                    drop(both!(self.template(tenant, id)));
+                    drop(both!(self.templates(tenant)));
+                }
+            }
             0 | 1 => drop(both_write!(self.save_sequence(tenant, &sequence))),
             2 | 3 => {
                 let version = Version {
@@ -259,6 +296,7 @@ impl Twins {
                     published_at: NOW,
                     published_by: sequence.owner.clone(),
                     sequence: sequence.draft.clone(),
+                    templates: Default::default(),
                 };
                 drop(both_write!(self.publish(tenant, &sequence, &version)));
             }

@@ -11,6 +11,7 @@ pub mod messages;
 pub mod once;
 pub mod races;
 pub mod sequences;
+pub mod templates;
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -65,6 +66,7 @@ impl World {
             sender: SenderId::of(self.tenant, &mut self.ids),
             channel: Channel::Whatsapp,
             form: MessageForm::Text,
+            day: None,
             resolve_at: None,
             reported: None,
         }
@@ -105,6 +107,7 @@ pub fn enrollment(id: EnrollmentId) -> Enrollment {
             target: None,
             caught_up: false,
             reserved: None,
+            day: None,
             send_now: false,
             intents: Vec::new(),
             migrate_to: None,

@@ -1,10 +1,11 @@
 //! Sequences and their versions.
 
+use domain::content::Templates;
 use domain::enrollment::test_send::test_version;
 use domain::ids::SequenceId;
 use domain::sequence::Sequence;
 use engine::model::{StoredSequence, Version};
-use engine::ports::{Saved, Store};
+use engine::ports::{Inserted, Saved, Store};
 use futures::future::join_all;
 use serde_json::json;
 
@@ -31,6 +32,7 @@ fn version(of: &StoredSequence, number: u32) -> Version {
         published_at: NOW,
         published_by: of.owner.clone(),
         sequence: of.draft.clone(),
+        templates: Default::default(),
     }
 }
 
@@ -67,10 +69,11 @@ pub async fn what_tests_run_on_is_written_once_and_not_listed(store: &impl Store
     let published = StoredSequence { revision: 2, published: 1, ..draft.clone() };
     let first = version(&draft, 1);
     store.publish(w.tenant, &published, &first).await.unwrap();
-    let snapshot = version(&draft, test_version(2, Some(0)));
-    assert_eq!(store.put_test_version(w.tenant, &snapshot).await, Ok(()));
+    let snapshot = version(&draft, test_version(&draft.draft, &Templates::new(), 0));
     let later = Version { published_by: "rival".into(), ..snapshot.clone() };
-    assert_eq!(store.put_test_version(w.tenant, &later).await, Ok(()));
+    assert_eq!(store.put_test_version(w.tenant, &snapshot).await, Ok(Inserted::Yes));
+    assert_eq!(store.put_test_version(w.tenant, &snapshot).await, Ok(Inserted::Yes), "a lost answer");
+    assert_eq!(store.put_test_version(w.tenant, &later).await, Ok(Inserted::Exists(snapshot.clone())));
     assert_eq!(store.version(w.tenant, draft.id, snapshot.number).await, Ok(Some(snapshot)));
     assert_eq!(store.versions(w.tenant, draft.id).await, Ok(vec![first]));
     assert_eq!(store.version(World::new().tenant, draft.id, later.number).await, Ok(None));

@@ -1,15 +1,17 @@
 //! Sequences, senders, attributes, messages, suppressions.
 
 use std::cmp::Reverse;
+use std::collections::BTreeMap;
 
 use domain::content::Attribute;
+use domain::enrollment::DaySlot;
 use domain::enrollment::test_send::is_test_version;
-use domain::ids::{ContactId, SenderId, SequenceId, TenantId};
+use domain::ids::{ContactId, SenderId, SequenceId, TemplateId, TenantId};
 use domain::message::Channel;
 use domain::sender::Sender;
-use domain::time::Timestamp;
+use domain::time::{NaiveDate, Timestamp};
 use engine::PortError;
-use engine::model::{Page, StoredMessage, StoredSequence, Suppression, Version, suppression_id};
+use engine::model::{Page, StoredMessage, StoredSequence, StoredTemplate, Suppression, Version, suppression_id};
 use engine::ports::{Inserted, PortResult, Saved};
 
 use super::tables::{Tables, follows, page, save};
@@ -58,6 +60,41 @@ impl Tables {
         Ok(Some(slot))
     }
 
+    pub fn take_day(&mut self, slot: DaySlot, allowance: u32) -> PortResult<bool> {
+        let taken = self.days.entry((slot.sender, slot.day)).or_default();
+        if *taken >= allowance && !self.guards.take_day_ignores_others {
+            return Ok(false);
+        }
+        *taken += 1;
+        Ok(true)
+    }
+
+    /// One of a day's messages is free again.
+    pub(super) fn give_back(&mut self, slot: DaySlot) {
+        if let Some(taken) = self.days.get_mut(&(slot.sender, slot.day)) {
+            *taken = taken.saturating_sub(1);
+        }
+    }
+
+    pub fn first_day(&mut self, sender: SenderId, day: NaiveDate) -> PortResult<NaiveDate> {
+        Ok(*self.first_days.entry(sender).or_insert(day))
+    }
+
+    /// The day from which on a sender's ramp-up counts, once it has one.
+    pub fn first_day_of(&self, sender: SenderId) -> Option<NaiveDate> {
+        self.first_days.get(&sender).copied()
+    }
+
+    /// How many messages of a sender's day are given away.
+    pub fn taken(&self, sender: SenderId, day: NaiveDate) -> u32 {
+        self.days.get(&(sender, day)).copied().unwrap_or(0)
+    }
+
+    /// How many messages of each day are given away.
+    pub fn days_taken(&self) -> &BTreeMap<(SenderId, NaiveDate), u32> {
+        &self.days
+    }
+
     /// A sender's next free slot, in microseconds, if it has ever given one.
     pub fn free_slot(&self, sender: SenderId) -> Option<i64> {
         self.rates.get(&sender).copied()
@@ -75,14 +112,30 @@ impl Tables {
         Ok(self.sequences.remove(&(tenant, id)).is_some())
     }
 
+    pub fn save_template(&mut self, tenant: TenantId, new: &StoredTemplate) -> PortResult<Saved<StoredTemplate>> {
+        Ok(save(&mut self.templates, (tenant, new.id), new, new.revision, |t| t.revision))
+    }
+
+    pub fn template(&mut self, tenant: TenantId, id: TemplateId) -> PortResult<Option<StoredTemplate>> {
+        Ok(self.templates.get(&(tenant, id)).cloned())
+    }
+
+    pub fn templates(&mut self, tenant: TenantId) -> PortResult<Vec<StoredTemplate>> {
+        Ok(self.templates.iter().filter(|((t, _), _)| *t == tenant).map(|(_, t)| t.clone()).collect())
+    }
+
+    pub fn delete_template(&mut self, tenant: TenantId, id: TemplateId) -> PortResult<bool> {
+        Ok(self.templates.remove(&(tenant, id)).is_some())
+    }
+
     pub fn version(&mut self, tenant: TenantId, id: SequenceId, version: u32) -> PortResult<Option<Version>> {
         Ok(self.versions.get(&(tenant, id, version)).cloned())
     }
 
-    pub fn put_test_version(&mut self, tenant: TenantId, version: &Version) -> PortResult<()> {
-        let key = (tenant, version.sequence_id, version.number);
-        self.versions.entry(key).or_insert_with(|| version.clone());
-        Ok(())
+    pub fn put_test_version(&mut self, tenant: TenantId, version: &Version) -> PortResult<Inserted<Version>> {
+        let there =
+            self.versions.entry((tenant, version.sequence_id, version.number)).or_insert_with(|| version.clone());
+        Ok(if there == version { Inserted::Yes } else { Inserted::Exists(there.clone()) })
     }
 
     pub fn versions(&mut self, tenant: TenantId, id: SequenceId) -> PortResult<Vec<Version>> {

@@ -6,13 +6,14 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use domain::account::{Account, ApiKey};
 use domain::contact::{Contact, Conversation, Person, Target};
 use domain::content::Attribute;
-use domain::enrollment::{Enrollment, Lease};
-use domain::ids::{ApiKeyId, ContactId, EnrollmentId, Ids, JobId, SenderId, SequenceId, TenantId};
+use domain::enrollment::{DaySlot, Enrollment, Lease};
+use domain::ids::{ApiKeyId, ContactId, EnrollmentId, Ids, JobId, SenderId, SequenceId, TemplateId, TenantId};
 use domain::message::{Channel, Identity};
 use domain::sender::Sender;
-use domain::time::Timestamp;
+use domain::time::{NaiveDate, Timestamp};
 use engine::model::{
-    IdempotencyRecord, Job, JobCounts, JobPart, Page, StoredMessage, StoredSequence, Suppression, Version,
+    IdempotencyRecord, Job, JobCounts, JobPart, Page, StoredMessage, StoredSequence, StoredTemplate, Suppression,
+    Version,
 };
 use engine::ports::{
     Begun, Claim, Clock, ContactSaved, DueEntry, EnrollmentFilter, Inserted, PortResult, Random, Saved, Secrets, Store,

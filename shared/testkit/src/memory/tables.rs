@@ -5,13 +5,13 @@ use domain::account::{Account, ApiKey};
 use domain::contact::{Contact, Conversation, Target};
 use domain::content::Attribute;
 use domain::enrollment::Enrollment;
-use domain::ids::{ContactId, EnrollmentId, JobId, MessageId, SenderId, SequenceId, TenantId};
+use domain::ids::{ContactId, EnrollmentId, JobId, MessageId, SenderId, SequenceId, TemplateId, TenantId};
 use domain::message::Identity;
 use domain::sender::Sender;
 use domain::sequence::TargetKind;
-use domain::time::Timestamp;
+use domain::time::{NaiveDate, Timestamp};
 use engine::PortError;
-use engine::model::{Job, JobPart, Page, StoredMessage, StoredSequence, Suppression, Version};
+use engine::model::{Job, JobPart, Page, StoredMessage, StoredSequence, StoredTemplate, Suppression, Version};
 use engine::ports::{DUE_SHARDS, DueEntry, PortResult, Saved};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -33,9 +33,13 @@ pub struct Tables {
     pub(super) due: BTreeSet<(u8, DueEntry)>,
     pub(super) sequences: BTreeMap<(TenantId, SequenceId), StoredSequence>,
     pub(super) versions: BTreeMap<(TenantId, SequenceId, u32), Version>,
+    pub(super) templates: BTreeMap<(TenantId, TemplateId), StoredTemplate>,
     pub(super) senders: BTreeMap<SenderId, Sender>,
     /// When a sender's next slot is free, in microseconds.
     pub(super) rates: BTreeMap<SenderId, i64>,
+    /// How many messages of a sender's day are given away.
+    pub(super) days: BTreeMap<(SenderId, NaiveDate), u32>,
+    pub(super) first_days: BTreeMap<SenderId, NaiveDate>,
     pub(super) attributes: BTreeMap<(TenantId, TargetKind, String), Attribute>,
     pub(super) messages: BTreeMap<(TenantId, ContactId, Timestamp, MessageId), StoredMessage>,
     pub(super) suppressions: BTreeMap<(TenantId, String), Suppression>,
@@ -64,6 +68,9 @@ pub struct StoreGuards {
     pub insert_overwrites: bool,
     pub push_back_unconditional: bool,
     pub reserve_ignores_others: bool,
+    pub take_day_ignores_others: bool,
+    /// A message of a day is given back also by a write that lost its race.
+    pub gives_back_always: bool,
 }
 
 /// One write of an enrollment.
@@ -161,7 +168,7 @@ macro_rules! for_each_store_verb {
             insert_enrollment(tenant: TenantId, enrollment: &Enrollment) -> Inserted<Enrollment>;
             enrollment(tenant: TenantId, id: EnrollmentId) -> Option<Enrollment>;
             claim(tenant: TenantId, id: EnrollmentId, generation: u32, step: u32, lease: &Lease) -> Claim;
-            commit(tenant: TenantId, enrollment: &Enrollment) -> Saved<Enrollment>;
+            commit(tenant: TenantId, enrollment: &Enrollment, gives_back: Option<DaySlot>) -> Saved<Enrollment>;
             push_back(entry: DueEntry, generation: u32, wake: Timestamp, swept: u32) -> bool;
             due(shard: u8, until: Timestamp, limit: u32) -> Vec<DueEntry>;
             enrollments(tenant: TenantId, filter: &EnrollmentFilter, cursor: Option<&str>, limit: u32) -> Page<Enrollment>;
@@ -171,13 +178,19 @@ macro_rules! for_each_store_verb {
             sequences(tenant: TenantId) -> Vec<StoredSequence>;
             delete_sequence(tenant: TenantId, id: SequenceId) -> bool;
             version(tenant: TenantId, id: SequenceId, version: u32) -> Option<Version>;
-            put_test_version(tenant: TenantId, version: &Version) -> ();
+            put_test_version(tenant: TenantId, version: &Version) -> Inserted<Version>;
             versions(tenant: TenantId, id: SequenceId) -> Vec<Version>;
+            save_template(tenant: TenantId, template: &StoredTemplate) -> Saved<StoredTemplate>;
+            template(tenant: TenantId, id: TemplateId) -> Option<StoredTemplate>;
+            templates(tenant: TenantId) -> Vec<StoredTemplate>;
+            delete_template(tenant: TenantId, id: TemplateId) -> bool;
             save_sender(tenant: TenantId, sender: &Sender) -> Saved<Sender>;
             sender(id: SenderId) -> Option<Sender>;
             senders(tenant: TenantId) -> Vec<Sender>;
             delete_sender(id: SenderId) -> bool;
             reserve(sender: SenderId, spacing: i64, now: Timestamp, latest: Timestamp) -> Option<i64>;
+            take_day(slot: DaySlot, allowance: u32) -> bool;
+            first_day(sender: SenderId, day: NaiveDate) -> NaiveDate;
             save_attribute(tenant: TenantId, attribute: &Attribute) -> ();
             declare_attribute(tenant: TenantId, attribute: &Attribute) -> Inserted<Attribute>;
             attributes(tenant: TenantId) -> Vec<Attribute>;

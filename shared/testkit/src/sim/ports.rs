@@ -3,14 +3,15 @@
 use domain::account::{Account, ApiKey};
 use domain::contact::{Contact, Conversation, Person, Target};
 use domain::content::Attribute;
-use domain::enrollment::{Enrollment, Lease, PlannedSend};
-use domain::ids::{ApiKeyId, ContactId, EnrollmentId, JobId, SenderId, SequenceId, TenantId};
+use domain::enrollment::{DaySlot, Enrollment, Lease, PlannedSend};
+use domain::ids::{ApiKeyId, ContactId, EnrollmentId, JobId, SenderId, SequenceId, TemplateId, TenantId};
 use domain::message::{Channel, Identity, Outbound, ProviderKind, Refusal, SendOutcome};
 use domain::sender::{KnownTemplate, Sender};
-use domain::time::Timestamp;
+use domain::time::{NaiveDate, Timestamp};
 use engine::Ports;
 use engine::model::{
-    IdempotencyRecord, Job, JobCounts, JobPart, Page, StoredMessage, StoredSequence, Suppression, Version,
+    IdempotencyRecord, Job, JobCounts, JobPart, Page, StoredMessage, StoredSequence, StoredTemplate, Suppression,
+    Version,
 };
 use engine::ports::{
     Begun, Channels, Claim, Clock, ContactSaved, DueEntry, EnrollmentFilter, Inserted, PortResult, Queues, Random,

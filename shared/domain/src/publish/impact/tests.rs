@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 
 use super::*;
 use crate::contact::{Contact, Person, Profile};
+use crate::content::Templates;
 use crate::enrollment::enroll::{Decision, Wish};
 use crate::enrollment::test_send::{TestWish, test_version};
 use crate::enrollment::{Lease, MessageForm, Source, SourceType};
@@ -82,6 +83,7 @@ fn claimed(e: &Enrollment, at: Timestamp) -> Enrollment {
         sender: SenderId::of(tenant, &mut ids),
         channel: Channel::Whatsapp,
         form: MessageForm::Text,
+        day: None,
         resolve_at: None,
         reported: None,
     })
@@ -180,7 +182,8 @@ fn test_sends_are_not_counted() {
         scope: ids.bytes(),
         run: 1,
     };
-    let wish = TestWish { id, entry: 1, version: test_version(4, None), step: None, by: "ana".into() };
+    let wish =
+        TestWish { id, entry: 1, version: test_version(&draft, &Templates::new(), 0), step: None, by: "ana".into() };
     let test = wish.begin(&world.person, &world.planning(&draft), START);
     assert_eq!(world.impact(&[test], &draft, &draft, START), Impact::default());
 }

@@ -75,7 +75,7 @@ async fn a_version_keeps_what_it_uses_and_a_draft_holds_on_to_it() {
     assert_eq!(code(in_use.into()), "template_in_use");
     let revision = engine.store.sequence(shop.tenant, sequence.id).await.unwrap().unwrap().revision;
     let without = draft(json!({"type": "text", "text": "Oi"}));
-    engine.update_sequence(&caller, sequence.id, revision, without).await.unwrap();
+    engine.update_sequence(&caller, sequence.id, revision, without, None).await.unwrap();
     engine.delete_template(shop.tenant, made.id).await.unwrap();
     assert!(matches!(engine.delete_template(shop.tenant, made.id).await, Err(Refused::Unknown { .. })));
     assert_eq!(engine.version(shop.tenant, sequence.id, 1).await.unwrap().unwrap().templates.len(), 1);

@@ -11,6 +11,7 @@ mod events;
 mod failures;
 mod limits;
 mod sending;
+mod testing;
 mod times;
 mod tones;
 mod versions;

@@ -3,6 +3,7 @@
 use domain::enrollment::PlannedSend;
 use domain::ids::{EnrollmentId, JobId, SenderId, TenantId};
 use domain::message::InboundEvent;
+use domain::time::Timestamp;
 use serde::{Deserialize, Serialize};
 
 /// A step's timer, on the step queue.
@@ -26,6 +27,9 @@ pub struct EnrollWork {
     pub tenant: TenantId,
     pub job: JobId,
     pub part: u32,
+    /// It is not worked on before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub not_before: Option<Timestamp>,
 }
 
 /// Verified, normalised events that could not be applied at once, on the inbound queue.

@@ -62,12 +62,12 @@ async fn a_version_keeps_what_it_uses_and_a_draft_holds_on_to_it() {
     };
     let uses = draft(json!({"type": "template", "template_id": made.id, "values": {"what": "Oi"}}));
     let sequence = engine.create_sequence(&caller, uses, &mut ids).await.unwrap();
-    engine.publish(&caller, sequence.id, Running::Pinned).await.unwrap();
+    engine.publish(&caller, sequence.id, Running::Pinned, None, &mut engine.ids()).await.unwrap();
     engine.update_template(shop.tenant, made.id, 1, template("{{ other }}")).await.unwrap();
     let kept = engine.version(shop.tenant, sequence.id, 1).await.unwrap().unwrap();
     assert_eq!(kept.templates[&made.id.to_string()].text, "{{ what }}!");
     // The draft asks for what the template shows now.
-    let refused = engine.publish(&caller, sequence.id, Running::Pinned).await.unwrap_err();
+    let refused = engine.publish(&caller, sequence.id, Running::Pinned, None, &mut engine.ids()).await.unwrap_err();
     let SequenceRefused::Problems(problems) = refused else { panic!("{refused:?}") };
     assert_eq!(problems[0].pointer, "/steps/0/content/values/other");
 

@@ -176,6 +176,28 @@ async fn a_suspended_sender_is_mended_and_people_go_on() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn who_replies_leaves_their_message_of_the_day_to_others() {
+    const JOAO: &str = "+5511987650010";
+    const KARLA: &str = "+5511987650011";
+    let world = World::start("Limites").await;
+    let sender = format!("/v1/senders/{}", world.access.sender_id);
+    world.client.patch(&sender, &json!({"limits": {"per_day": 1}})).await.unwrap();
+    let sequence = world.sequence(json!([step("um", 0, "minutes")])).await;
+    let contact = world.contact("João", JOAO).await;
+    world.enroll(&sequence, &contact).await;
+    assert_eq!(world.messages(JOAO, 1).await.len(), 1);
+
+    let contact = world.contact("Karla", KARLA).await;
+    let enrolled = world.enroll(&sequence, &contact).await;
+    let is_limited = |e: &Value| e["timeline"].as_array().unwrap().iter().any(|line| line["code"] == "limited");
+    world.until(&enrolled, "limited", is_limited).await;
+    // The webhook ends the run and gives tomorrow's message back, in one transaction.
+    assert_eq!(world.reply(KARLA, "Oi!").await, 200);
+    let ended = world.get(&format!("/v1/enrollments/{enrolled}")).await;
+    assert_eq!((&ended["state"], &ended["outcome"]), (&json!("finished"), &json!("replied")), "{ended}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn statuses_come_back_through_the_webhook_and_its_queue() {
     const IARA: &str = "+5511987650009";
     let world = World::start("Estados").await;

@@ -186,6 +186,16 @@ impl Scenario {
                 sequence.json["caps"] = json!([{"countries": ["BR"], "max_steps": rng.pick(&[1, 2, 3])}]);
             }
         }
+        for sequence in &mut self.sequences {
+            // Around midnight, so that what is planned on one day may be sent on the next.
+            if self.quiet.is_none() && rng.chance(200) {
+                let window = Hours { from: 23 * 60 + 59, to: 30, weekdays: false };
+                for step in sequence.versions.iter_mut().flat_map(|version| &mut version.steps) {
+                    step.window = Some(window);
+                    step.json["window"] = window.json();
+                }
+            }
+        }
     }
 
     /// Writes what stands before the first event.

@@ -149,9 +149,6 @@ impl Context<'_> {
     fn send(&self, e: &Enrollment, step: &Step, composed: Composed, planning: &Planning<'_>, now: Timestamp) -> Plan {
         // A test is beside every limit but WhatsApp's own.
         let sender = self.sender(composed.sender).filter(|_| !e.is_test());
-        if let Some(at) = self.pair_room(e, composed.sender, now) {
-            return Plan::NotBefore(at);
-        }
         let (calendar, window) = (planning.calendar, step.window.as_ref());
         let next_allowed = |from| next_allowed(calendar, window, is_business(step), from);
         let (zone, limits) = (self.settings.zone(), e.contact_limits(self.settings));
@@ -162,6 +159,9 @@ impl Context<'_> {
                 Some(at) => next.wait_for(at, HappeningCode::ContactLimited, now),
                 None => next.park(ParkReason::NeverAllowed, None, now),
             });
+        }
+        if let Some(at) = self.pair_room(e, composed.sender, now) {
+            return Plan::NotBefore(at);
         }
         let of_day = sender.map(|s| &s.limits).filter(|limits| limits.count_days());
         if let Some(limits) = of_day {

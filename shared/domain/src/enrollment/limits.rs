@@ -387,12 +387,12 @@ fn runs_that_are_due_together_leave_one_after_the_other() {
     // The same sequence twice at once: its own steps count too.
     let world = World::new();
     let why = |e: &Enrollment, world: &World, now| {
-        world.why_not(e, now).into_iter().map(|o| (o.code, o.until)).collect::<Vec<_>>()
+        world.explain(e, now).into_iter().map(|o| (o.code, o.until)).collect::<Vec<_>>()
     };
     let mut waits = World::new();
     waits.person.enrollments = runs.to_vec();
     assert_eq!(why(&runs[1], &waits, START), [("pair_limit", Some(START.plus_seconds(6)))]);
-    assert_eq!(why(&runs[0], &world, START), []);
+    assert_eq!(why(&runs[0], &world, START), [("due", None)]);
 }
 
 #[test]

@@ -12,6 +12,7 @@
 //!   person.
 //! - [`test_send`]: a draft sent to the account's own contact.
 //! - [`view`]: steps and timeline for people.
+//! - [`explain`](explain::explain): why has it not sent?
 //!
 //! **Invariant:** every change bumps `rev`; everything that changes what happens next also bumps
 //! `generation`. While `Sending`, only settling and resolving change state, step, lease or token:
@@ -21,6 +22,7 @@ pub(crate) mod compose;
 pub mod control;
 pub mod day;
 pub mod enroll;
+pub mod explain;
 pub mod migrate;
 mod pair;
 pub mod plan;

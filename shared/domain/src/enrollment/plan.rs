@@ -38,7 +38,7 @@ pub struct Context<'a> {
 impl Context<'_> {
     /// Whether as many of the run's steps have gone out as the sequence's cap for the contact's country
     /// allows (API.md, `caps`).
-    fn is_capped(&self, e: &Enrollment) -> bool {
+    pub(super) fn is_capped(&self, e: &Enrollment) -> bool {
         let most = most_steps(&self.sequence.caps, &self.person.contact);
         guard!(RegionCap, !e.is_test() && most.is_some_and(|most| e.gone_out() >= most as usize))
     }
@@ -213,7 +213,7 @@ impl Context<'_> {
     }
 
     /// When the message may follow the person's last one from this sender, if not now.
-    fn pair_room(&self, e: &Enrollment, sender: SenderId, now: Timestamp) -> Option<Timestamp> {
+    pub(super) fn pair_room(&self, e: &Enrollment, sender: SenderId, now: Timestamp) -> Option<Timestamp> {
         let apart = self.sender(sender)?.provider.pair_seconds()?;
         pair::room(e, self.person, sender, apart, now)
     }
@@ -254,44 +254,4 @@ fn when(e: &Enrollment, step: &Step, planning: &Planning<'_>, now: Timestamp) ->
         Due::At(planned) => When::At(planned.at, planned.caught_up),
         _ => When::Reschedule,
     }
-}
-
-/// What keeps the current step from going out, were it due now.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Obstacle {
-    pub code: &'static str,
-    /// For people.
-    pub detail: String,
-    /// When it ends by itself, if it does.
-    pub until: Option<Timestamp>,
-}
-
-/// Everything that would keep the current step from going out if it were due now.
-pub fn why_not(e: &Enrollment, context: &Context<'_>, now: Timestamp) -> Vec<Obstacle> {
-    let mut all = Vec::new();
-    let mut add = |code, detail: String, until| all.push(Obstacle { code, detail, until });
-    let skipped = |reason: StepReason| format!("the step will be skipped: {}", reason.explain());
-    if !context.settings.enabled {
-        add(ParkReason::ModuleDisabled.as_str(), ParkReason::ModuleDisabled.explain().to_owned(), None);
-    }
-    let Some(step) = context.sequence.steps.get(e.step as usize) else { return all };
-    if context.is_capped(e) {
-        add(StepReason::RegionCap.as_str(), skipped(StepReason::RegionCap), None);
-        return all;
-    }
-    match context.compose(e, step, now) {
-        Ok(composed) => {
-            // Of the next few seconds: it means nothing to a step that is not due.
-            let is_due = e.state == State::Waiting && e.due.is_some_and(|due| due <= now);
-            if let Some(at) = context.pair_room(e, composed.sender, now).filter(|_| is_due) {
-                let detail =
-                    format!("pair limit: another message to this person has just left; this one follows at {at}");
-                add("pair_limit", detail, Some(at));
-            }
-        }
-        Err(Not::Skip(reason)) => add(reason.as_str(), skipped(reason), None),
-        Err(Not::Fail(reason)) => add(reason.as_str(), format!("the step will fail: {}", reason.explain()), None),
-        Err(Not::Park(reason)) => add(reason.as_str(), reason.explain().to_owned(), None),
-    }
-    all
 }

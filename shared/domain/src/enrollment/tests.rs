@@ -6,7 +6,8 @@ use serde_json::json;
 
 use super::control::ResumeMode;
 use super::enroll::{Decision, EntryRefusal, Wish};
-use super::plan::{Context, Obstacle, Plan, plan, why_not};
+use super::explain::{Blocking, explain};
+use super::plan::{Context, Plan, plan};
 use super::settle::settle;
 use super::status::status;
 use super::*;
@@ -124,8 +125,8 @@ impl World {
         plan(e, e.generation, &self.context(), now)
     }
 
-    pub(super) fn why_not(&self, e: &Enrollment, now: Timestamp) -> Vec<Obstacle> {
-        why_not(e, &self.context(), now)
+    pub(super) fn explain(&self, e: &Enrollment, now: Timestamp) -> Vec<Blocking> {
+        explain(e, &self.context(), now)
     }
 
     pub(super) fn planned(&self, e: &Enrollment, now: Timestamp) -> PlannedSend {

@@ -1,4 +1,4 @@
-//! Steps, timeline and explanation for people: a view of the stored state, no writes of its own.
+//! Steps and timeline for people: a view of the stored state, no writes of its own.
 
 use super::types::{
     AttemptResult, Enrollment, HappeningCode, MessageForm, Outcome, ParkReason, State, StepReason, StepRecord,
@@ -217,7 +217,8 @@ pub fn adjustment(code: AdjustmentCode) -> &'static str {
     }
 }
 
-fn ended(outcome: Outcome, detail: Option<&str>) -> String {
+/// How a run ended.
+pub(super) fn ended(outcome: Outcome, detail: Option<&str>) -> String {
     let text = match outcome {
         Outcome::Completed => "completed: every step is done",
         Outcome::Replied => "stopped: the contact replied",

@@ -382,8 +382,17 @@ fn runs_that_are_due_together_leave_one_after_the_other() {
     sends(world.plan(&runs[0], START));
     assert_eq!(world.plan(&runs[1], START), Plan::NotBefore(START.plus_seconds(6)));
     assert_eq!(world.plan(&runs[2], START), Plan::NotBefore(START.plus_seconds(12)));
-    // Nobody waits for one that does not come.
-    sends(world.plan(&runs[2], START.plus_seconds(6)));
+    // Two that come back in the same second still leave one after the other.
+    let sending = runs[0].claimed(sends(world.plan(&runs[0], START)).lease("token".into(), START, 120));
+    world.person.enrollments = vec![sending, runs[1].clone(), runs[2].clone()];
+    let six = START.plus_seconds(6);
+    sends(world.plan(&runs[1], six));
+    assert_eq!(world.plan(&runs[2], six), Plan::NotBefore(six.plus_seconds(6)));
+    world.person.enrollments = runs.to_vec();
+    // Nobody waits long for one that does not come.
+    let later = START.plus_seconds(59);
+    assert_eq!(world.plan(&runs[2], later), Plan::NotBefore(later.plus_seconds(12)));
+    sends(world.plan(&runs[2], START.plus_seconds(60)));
     // The same sequence twice at once: its own steps count too.
     let world = World::new();
     let why = |e: &Enrollment, world: &World, now| {

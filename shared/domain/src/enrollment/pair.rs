@@ -3,18 +3,21 @@
 //!
 //! Runs that are due at the same moment are all unsent when each of them is planned: the one that was
 //! due first goes first, and each of the others leaves room for those before it. Whoever waits comes
-//! back under the same generation: nothing is written.
+//! back under the same generation: nothing is written. Nobody waits long for one that does not come.
 
 use super::types::{AttemptResult, Enrollment, State};
 use crate::contact::Person;
 use crate::ids::SenderId;
 use crate::time::Timestamp;
 
+/// A run that has been due for longer is not waited for: something keeps it.
+const PATIENCE_SECONDS: i64 = 60;
+
 /// When `e` may go out through this sender, if not now. `apart`: seconds between two messages.
 pub(super) fn room(e: &Enrollment, person: &Person, sender: SenderId, apart: i64, now: Timestamp) -> Option<Timestamp> {
     let free = person.enrollments.iter().filter_map(|run| last(run, sender)).max().map(|at| at.plus_seconds(apart));
     let before = |run: &&Enrollment| {
-        let due = run.due.filter(|due| *due <= now && now.seconds_since(*due) < apart);
+        let due = run.due.filter(|due| *due <= now && now.seconds_since(*due) < PATIENCE_SECONDS);
         run.state == State::Waiting && due.is_some() && (run.due, run.id) < (e.due, e.id)
     };
     let ahead = i64::try_from(person.enrollments.iter().filter(before).count()).unwrap_or(0);

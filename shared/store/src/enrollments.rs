@@ -87,15 +87,11 @@ pub(crate) async fn commit(
     let item = encode(tenant, enrollment);
     if let Some(slot) = gives_back {
         let both = vec![expect.put(&store.table, item.clone()), limits::give_back(&store.table, slot)];
-        match store.transact("commit", both).await? {
-            Transacted::Yes => return Ok(Saved::Yes),
-            Transacted::No(refusals) => {
-                if let Some(Refusal { failed: true, old }) = refusals.into_iter().next() {
-                    return standing(enrollment, old);
-                }
-                // The day's counter has expired: there is nothing to give back to.
-            }
+        let Transacted::No(refusals) = store.transact("commit", both).await? else { return Ok(Saved::Yes) };
+        if let Some(Refusal { failed: true, old }) = refusals.into_iter().next() {
+            return standing(enrollment, old);
         }
+        // The day's counter has expired: there is nothing to give back to.
     }
     match store.put_if("commit", item, expect).await? {
         Written::Yes => Ok(Saved::Yes),

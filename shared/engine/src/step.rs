@@ -139,7 +139,7 @@ impl<P: Ports> Engine<P> {
         let counting = contact.counting(e.contact_limits(settings), e.id, &step.key, today);
         let Some(counting) = counting.filter(|_| guard!(ContactCount, true)) else { return Ok(true) };
         let saved = self.store.save_contact(planned.tenant, &counting, &[], &[]).await?;
-        Ok(saved == ContactSaved::Yes || !guard!(CountAgain, true))
+        Ok(!guard!(CountAgain, saved != ContactSaved::Yes))
     }
 
     pub(crate) async fn plan(

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod buffered;
+mod content;
 mod control;
 mod enrolling;
 mod errors;

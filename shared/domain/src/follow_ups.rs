@@ -35,8 +35,9 @@ struct Wording {
 
 /// The step with its words: a step with a tone and without a text says what is written here, in
 /// `language` (the sequence's, else the contact's, else the account's). Every other step is as it is.
-pub(crate) fn worded<'a>(sequence: &Sequence, index: usize, step: &'a Step, language: &str) -> Cow<'a, Step> {
+pub(crate) fn worded<'a>(sequence: &Sequence, step: &'a Step, language: &str) -> Cow<'a, Step> {
     let Some(tone) = wordless(step) else { return Cow::Borrowed(step) };
+    let index = sequence.steps.iter().position(|s| s.key == step.key).unwrap_or_default();
     let language = Language::of(language);
     let wording = wording(tone, language);
     let text = if index + 1 == sequence.steps.len() && index > 0 {
@@ -177,8 +178,7 @@ mod tests {
     }
 
     fn texts(sequence: &Sequence, language: &str) -> Vec<String> {
-        let worded = |(i, step)| worded(sequence, i, step, language).content.text.clone().unwrap();
-        sequence.steps.iter().enumerate().map(worded).collect()
+        sequence.steps.iter().map(|step| worded(sequence, step, language).content.text.clone().unwrap()).collect()
     }
 
     #[test]
@@ -222,11 +222,11 @@ mod tests {
         assert_eq!(texts(&own, "pt"), ["Oi"]);
         let mut bare = sequence(1, "formal");
         bare.steps[0].compose.tone = None;
-        assert_eq!(*worded(&bare, 0, &bare.steps[0], "pt"), bare.steps[0]);
+        assert_eq!(*worded(&bare, &bare.steps[0], "pt"), bare.steps[0]);
         let mut subject = sequence(1, "formal");
         subject.steps[0].content.email =
             Some(serde_json::from_value(json!({"subject": "Meu assunto", "cc": ["a@example.com"]})).unwrap());
-        let email = worded(&subject, 0, &subject.steps[0], "pt").content.email.clone().unwrap();
+        let email = worded(&subject, &subject.steps[0], "pt").content.email.clone().unwrap();
         assert_eq!((email.subject.as_deref(), email.cc.len()), (Some("Meu assunto"), 1));
     }
 }

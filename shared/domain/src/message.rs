@@ -5,7 +5,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::content::RenderedTemplate;
+use crate::content::{RenderedEmail, RenderedRich, RenderedTemplate};
 use crate::ids::AttemptRef;
 use crate::time::Timestamp;
 
@@ -58,6 +58,13 @@ impl ProviderKind {
         }
     }
 
+    /// Whether a conversation there can be handed over to a bot of the helpdesk's.
+    pub fn has_bots(self) -> bool {
+        match self {
+            Self::WhatsappCloud => false,
+        }
+    }
+
     /// WhatsApp's 24 h customer service window: outside it only templates go out.
     pub fn has_reply_window(self) -> bool {
         match self {
@@ -84,6 +91,8 @@ pub enum Recipient {
 pub enum Message {
     Text { text: String },
     WhatsappTemplate(RenderedTemplate),
+    Rich(RenderedRich),
+    Email(RenderedEmail),
 }
 
 /// One provider call.

@@ -9,7 +9,7 @@ use chrono::SecondsFormat;
 use sha2::{Digest as _, Sha256};
 
 use crate::contact::{Person, TargetRef};
-use crate::content::{self, Text, sms_segments};
+use crate::content::{self, limits, sms_segments, transliterate};
 use crate::enrollment::compose::{Not, wanted_channels};
 use crate::enrollment::enroll::{Decision, Wish};
 use crate::enrollment::plan::Context;
@@ -50,6 +50,8 @@ pub struct PreviewStep {
     pub message: Option<Message>,
     /// Parts, where the channel is SMS.
     pub sms_segments: Option<usize>,
+    /// Parts that `transliterate` spares.
+    pub sms_segments_saved: Option<usize>,
     pub warnings: Vec<Warning>,
     /// Why the step is passed over, without a message.
     pub skipped: Option<StepReason>,
@@ -161,6 +163,7 @@ fn blank(context: &Context<'_>, index: u32, step: &Step) -> PreviewStep {
         channel_reason: picked(step, channel),
         message: None,
         sms_segments: None,
+        sms_segments_saved: None,
         warnings: Vec::new(),
         skipped: None,
     }
@@ -182,15 +185,50 @@ impl PreviewStep {
                 self.channel = Some(composed.channel);
                 self.channel_reason = format!("{}; {}", picked(step, self.channel), composed.why);
                 self.warn_blank(&composed.blank);
-                if let (Channel::Sms, Message::Text { text }) = (composed.channel, &composed.message) {
-                    self.sms_segments = Some(sms_segments(text).segments);
-                }
-                self.message = Some(composed.message);
+                self.show(composed.channel, composed.message, None);
+            }
+            Err(Not::Skip(StepReason::BlankVariable)) => self.warn_blank(&blanks(context, e, step)),
+            Err(Not::Skip(reason) | Not::Fail(reason)) => self.warn(reason.as_str(), reason.explain()),
+            Err(Not::Park(ParkReason::SenderMissing)) => {
+                self.warn_parked(ParkReason::SenderMissing);
+                self.say(context, e, step);
+            }
+            Err(Not::Park(reason)) => self.warn_parked(reason),
+        }
+    }
+
+    /// An email or an SMS says the same whoever sends it: it is shown before there is a sender.
+    fn say(&mut self, context: &Context<'_>, e: &Enrollment, step: &Step) {
+        let Some(channel @ (Channel::Email | Channel::Sms)) = self.channel else { return };
+        match context.say(step, channel, &context.variables(e, None)) {
+            Ok(said) => {
+                self.warn_blank(&said.blank);
+                self.show(channel, said.message, said.accented.as_deref());
             }
             Err(Not::Skip(StepReason::BlankVariable)) => self.warn_blank(&blanks(context, e, step)),
             Err(Not::Skip(reason) | Not::Fail(reason)) => self.warn(reason.as_str(), reason.explain()),
             Err(Not::Park(reason)) => self.warn_parked(reason),
         }
+    }
+
+    fn show(&mut self, channel: Channel, message: Message, accented: Option<&str>) {
+        if let (Channel::Sms, Message::Text { text }) = (channel, &message) {
+            let parts = sms_segments(text);
+            self.sms_segments = Some(parts.segments);
+            self.sms_segments_saved = accented.map(|with| sms_segments(with).segments.saturating_sub(parts.segments));
+            if parts.segments > limits::SMS_PARTS {
+                self.warn("sms_long", format!("it goes out in {} parts, each of which is billed", parts.segments));
+            }
+            let plain = sms_segments(&transliterate(text)).segments;
+            if parts.segments > plain {
+                let detail = format!(
+                    "its accents and signs make {} parts of what would be {plain}; `transliterate` writes it without",
+                    parts.segments
+                );
+                self.warn("sms_accents", detail);
+            }
+        }
+        self.message = Some(message);
     }
 
     fn warn(&mut self, code: &'static str, detail: impl Into<String>) {
@@ -222,7 +260,7 @@ impl PreviewStep {
 
 /// The names that keep a step from going out.
 fn blanks(context: &Context<'_>, e: &Enrollment, step: &Step) -> Vec<String> {
-    let Ok(sender) = context.pick_sender(step) else { return Vec::new() };
+    let sender = context.pick_sender(step).ok();
     let variables = context.variables(e, sender);
     let template = match step.content.type_ {
         ContentType::WhatsappTemplate => step.content.whatsapp_template(),
@@ -230,8 +268,9 @@ fn blanks(context: &Context<'_>, e: &Enrollment, step: &Step) -> Vec<String> {
     };
     let in_template = template.and_then(|t| content::render_template(&t, &variables).ok()).map(|r| r.blank);
     in_template.filter(|names| !names.is_empty()).unwrap_or_else(|| {
-        let text = step.content.text.as_deref().and_then(|t| Text::parse(t).ok());
-        text.and_then(|t| t.render(&variables).ok()).map(|r| r.blank).unwrap_or_default()
+        let channel = sender.map(|s| s.channel).or_else(|| wanted_channels(step, context.person).first().copied());
+        let said = channel.and_then(|c| context.said(step, c, &variables).ok());
+        said.map(|s| s.blank).unwrap_or_default()
     })
 }
 

@@ -3,10 +3,18 @@
 //!
 //! Shape is checked by deserialising; rules are checked in [`crate::publish`].
 
+mod content;
+
 use serde::{Deserialize, Serialize};
 
 use crate::ids::SenderId;
 use crate::time::{AllowedHours, ClockTime, Period, Wait};
+
+pub use content::{
+    ChannelVariants, Content, ContentButton, ContentType, EmailThread, EmailVariant, List, ListRow, ListSection, Media,
+    MediaKind, MessageTemplate, SmsVariant, TemplateButton, TemplateButtonType, TemplateHeader, TemplateHeaderType,
+    TemplateParameters, WhatsappTemplate,
+};
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields)]
@@ -116,161 +124,6 @@ pub enum OnFailure {
     #[default]
     Continue,
     Stop,
-}
-
-/// What a step says. `type` decides which of the other fields may and must stand beside it:
-/// [`crate::publish`] checks that.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
-#[serde(deny_unknown_fields)]
-pub struct Content {
-    #[serde(rename = "type")]
-    pub type_: ContentType,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub text: Option<String>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub email: Option<EmailVariant>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub sms: Option<SmsVariant>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub template_id: Option<String>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub values: Option<std::collections::BTreeMap<String, String>>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub name: Option<String>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub language: Option<String>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub body: Option<TemplateParameters>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub header: Option<TemplateHeader>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub buttons: Option<serde_json::Value>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub media: Option<serde_json::Value>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub list: Option<serde_json::Value>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub bot_id: Option<String>,
-}
-
-impl Content {
-    /// The template that a `whatsapp_template` content always sends.
-    pub fn whatsapp_template(&self) -> Option<WhatsappTemplate> {
-        if self.type_ != ContentType::WhatsappTemplate {
-            return None;
-        }
-        let buttons = self.buttons.clone().map(serde_json::from_value).transpose().ok()?;
-        Some(WhatsappTemplate {
-            name: self.name.clone()?,
-            language: self.language.clone()?,
-            body: self.body.clone().unwrap_or_default(),
-            header: self.header.clone(),
-            buttons: buttons.unwrap_or_default(),
-        })
-    }
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum ContentType {
-    Text,
-    Template,
-    WhatsappTemplate,
-    Rich,
-    Bot,
-}
-
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
-#[serde(deny_unknown_fields)]
-pub struct EmailVariant {
-    #[serde(default)]
-    pub subject: Option<String>,
-    #[serde(default)]
-    pub html: Option<String>,
-    #[serde(default)]
-    pub cc: Vec<String>,
-    #[serde(default)]
-    pub thread: EmailThread,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, utoipa::ToSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum EmailThread {
-    #[default]
-    Same,
-    New,
-}
-
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
-#[serde(deny_unknown_fields)]
-pub struct SmsVariant {
-    pub text: String,
-}
-
-/// A use of an approved WhatsApp template: its name, language and the texts (Liquid) that fill it.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
-#[serde(deny_unknown_fields)]
-pub struct WhatsappTemplate {
-    pub name: String,
-    /// With an underscore, as WhatsApp writes it: `pt_BR`.
-    pub language: String,
-    #[serde(default)]
-    pub body: TemplateParameters,
-    #[serde(default)]
-    pub header: Option<TemplateHeader>,
-    #[serde(default)]
-    pub buttons: Vec<TemplateButton>,
-}
-
-/// Positional (`["Ana", "10,00"]`) or named (`{"first_name": "Ana"}`), never both.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
-#[serde(untagged)]
-pub enum TemplateParameters {
-    Positional(Vec<String>),
-    Named(std::collections::BTreeMap<String, String>),
-}
-
-impl Default for TemplateParameters {
-    fn default() -> Self {
-        Self::Positional(Vec::new())
-    }
-}
-
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
-#[serde(deny_unknown_fields)]
-pub struct TemplateHeader {
-    #[serde(rename = "type")]
-    pub type_: TemplateHeaderType,
-    /// The text, or the link of the image, video or document.
-    pub value: String,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub filename: Option<String>,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum TemplateHeaderType {
-    Text,
-    Image,
-    Video,
-    Document,
-}
-
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
-#[serde(deny_unknown_fields)]
-pub struct TemplateButton {
-    /// The button's place in the template, static buttons counted.
-    pub index: u8,
-    pub sub_type: TemplateButtonType,
-    pub value: String,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum TemplateButtonType {
-    Url,
-    QuickReply,
-    CopyCode,
 }
 
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, utoipa::ToSchema)]

@@ -44,6 +44,7 @@ impl<P: Ports> Engine<P> {
             moves_to: None,
             settings: &account.settings,
             senders: &senders,
+            templates: &version.templates,
         };
         let next = version.sequence.steps.get(enrollment.step as usize).filter(|_| !enrollment.state.is_finished());
         let mut blocking = state_blocks(enrollment, &version.sequence, now);

@@ -3,6 +3,7 @@
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD as B64};
 use domain::account::Role;
 use domain::contact::TargetRef;
+use domain::content::Templates;
 use domain::enrollment::{ParkReason, Source};
 use domain::ids::{ContactId, EnrollmentId, JobId, MessageId, SenderId, SequenceId, TenantId};
 use domain::message::{Channel, InboundKind, Message};
@@ -45,6 +46,9 @@ pub struct Version {
     pub published_at: Timestamp,
     pub published_by: String,
     pub sequence: Sequence,
+    /// The message templates that it uses, as they were.
+    #[serde(default, skip_serializing_if = "Templates::is_empty")]
+    pub templates: Templates,
 }
 
 /// A message in or out, as stored (`9#MSG`).

@@ -5,14 +5,14 @@ use std::collections::BTreeMap;
 
 use domain::account::{Settings, User};
 use domain::contact::{Contact, Person, Profile, Target, TargetRef};
-use domain::content::RenderedParameters;
+use domain::content::{RenderedParameters, ReplyButton, Templates};
 use domain::enrollment::StepReason;
 use domain::enrollment::plan::Context;
 use domain::ids::{ContactId, Ids, SequenceId, TenantId};
 use domain::message::{Channel, Message};
 use domain::preview::{NeverAllowed, PreviewStep, Start};
 use domain::publish::{Facts, Problem, check, shape};
-use domain::sequence::{Sequence, TargetKind};
+use domain::sequence::{EmailThread, List, Media, Sequence, TargetKind};
 use domain::signal::Marks;
 use domain::time::{AdjustmentCode, Timestamp};
 use serde::{Deserialize, Deserializer, Serialize, de::Error as _};
@@ -107,6 +107,9 @@ pub struct Step {
     pub message: Option<StepMessage>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub sms_segments: Option<usize>,
+    /// Parts that `transliterate` spares.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sms_segments_saved: Option<usize>,
     pub warnings: Vec<StepWarning>,
     pub skipped: Option<StepReason>,
 }
@@ -133,6 +136,24 @@ pub struct StepWarning {
 pub enum StepMessage {
     Text {
         text: String,
+    },
+    Rich {
+        text: String,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        media: Option<Media>,
+        #[serde(skip_serializing_if = "Vec::is_empty")]
+        buttons: Vec<ReplyButton>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        list: Option<List>,
+        /// The same where only text is shown.
+        plain: String,
+    },
+    Email {
+        subject: String,
+        text: String,
+        html: Option<String>,
+        cc: Vec<String>,
+        thread: EmailThread,
     },
     WhatsappTemplate {
         name: String,
@@ -162,7 +183,7 @@ impl<P: Ports> Engine<P> {
         let settings = with_overrides(&account.settings, request.account.as_ref());
         let settings = settings.map_err(PreviewRefused::Problems)?;
         let inline = request.sequence.is_some();
-        let (sequence_id, sequence) =
+        let (sequence_id, sequence, templates) =
             self.previewed(tenant, request.sequence_id, request.version, request.sequence).await?;
         let mut person =
             self.previewed_person(tenant, request.contact_id, request.contact, &settings, start_at).await?;
@@ -181,6 +202,7 @@ impl<P: Ports> Engine<P> {
             moves_to: None,
             settings: &settings,
             senders: &senders,
+            templates: &templates,
         };
         let start = Start { sequence: sequence_id, at: start_at, target, seed: request.enrollment_seed };
         let prefix = if inline { "/sequence" } else { "" };
@@ -188,28 +210,28 @@ impl<P: Ports> Engine<P> {
         Ok(PreviewResponse { steps: steps.into_iter().map(Step::from).collect(), warnings })
     }
 
-    /// The sequence, with an id where it has none.
+    /// The sequence, with an id where it has none, and the message templates that it uses.
     async fn previewed(
         &self,
         tenant: TenantId,
         id: Option<SequenceId>,
         version: Option<u32>,
         given: Option<Sequence>,
-    ) -> Result<(SequenceId, Sequence), PreviewRefused> {
+    ) -> Result<(SequenceId, Sequence, Templates), PreviewRefused> {
         let Some(id) = id else {
             let sequence = given.ok_or_else(|| required("/sequence_id", "name a sequence, or give one in sequence"))?;
             let problems = shape(&sequence);
             if !problems.is_empty() {
                 return Err(PreviewRefused::Problems(problems.into_iter().map(|p| p.under("/sequence")).collect()));
             }
-            return Ok((SequenceId::from_bytes([0; 8]), sequence));
+            return Ok((SequenceId::from_bytes([0; 8]), sequence, Templates::new()));
         };
         let unknown = Refused::Unknown { what: "sequence", pointer: "/sequence_id" };
         let stored = self.sequence(tenant, id).await?.ok_or(unknown)?;
-        let Some(number) = version else { return Ok((id, stored.draft)) };
+        let Some(number) = version else { return Ok((id, stored.draft, Templates::new())) };
         let unknown = Refused::Unknown { what: "version", pointer: "/version" };
         let version = self.version(tenant, id, number).await?.ok_or(unknown)?;
-        Ok((id, version.sequence.clone()))
+        Ok((id, version.sequence.clone(), version.templates.clone()))
     }
 
     /// The stored contact with all that it has, or one that only this preview knows.
@@ -362,6 +384,7 @@ impl From<PreviewStep> for Step {
             channel_reason: step.channel_reason,
             message: step.message.map(StepMessage::from),
             sms_segments: step.sms_segments,
+            sms_segments_saved: step.sms_segments_saved,
             warnings: warnings.collect(),
             skipped: step.skipped,
         }
@@ -372,6 +395,17 @@ impl From<Message> for StepMessage {
     fn from(message: Message) -> Self {
         match message {
             Message::Text { text } => Self::Text { text },
+            Message::Rich(rich) => {
+                let plain = rich.plain();
+                Self::Rich { text: rich.text, media: rich.media, buttons: rich.buttons, list: rich.list, plain }
+            }
+            Message::Email(email) => Self::Email {
+                subject: email.subject,
+                text: email.text,
+                html: email.html,
+                cc: email.cc,
+                thread: email.thread,
+            },
             Message::WhatsappTemplate(template) => Self::WhatsappTemplate {
                 name: template.name,
                 language: template.language,

@@ -99,6 +99,7 @@ impl<P: Ports> Engine<P> {
             moves_to: moves_to.as_ref().map(|v| &v.sequence),
             settings: &account.settings,
             senders: &senders,
+            templates: &version.templates,
         };
         Ok(plan(enrollment, generation, &context, self.now()))
     }

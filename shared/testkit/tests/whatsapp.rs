@@ -253,6 +253,7 @@ async fn a_template_learns_its_shape_at_first_use() {
             header: Some(RenderedHeader {
                 type_: TemplateHeaderType::Document,
                 value: "https://example.com/boleto.pdf".into(),
+                name: None,
                 filename: Some("boleto.pdf".into()),
             }),
             buttons: vec![

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use domain::message::{Outbound, Reaction, Recipient, Refusal, SendOutcome};
+use domain::message::{Message, Outbound, Reaction, Recipient, Refusal, SendOutcome};
 use reqwest::header::{HeaderMap, RETRY_AFTER};
 use serde_json::Value;
 
@@ -54,6 +54,9 @@ async fn call(
 ) -> SendOutcome {
     if matches!(outbound.to, Recipient::Email(_)) {
         return refused(Reaction::Recipient, "not_a_phone");
+    }
+    if matches!(outbound.message, Message::Email(_)) {
+        return refused(Reaction::Message, "an_email");
     }
     let request = http
         .post(config.url(&config.phone_number_id, "messages"))

@@ -38,6 +38,10 @@ pub enum ContentErrorCode {
     ContentTooLong,
     /// The text asks for more work than one message may cost.
     ContentTooComplex,
+    /// Where something must stand nothing does, or only white space.
+    Blank,
+    /// What should be a public https link is none.
+    InvalidLink,
     /// A name outside the roots and their fields (see [`super::unknown_names`]).
     UnknownVariable,
 }
@@ -54,6 +58,8 @@ impl ContentErrorCode {
             Self::LoopTooLarge => "loop_too_large",
             Self::ContentTooLong => "content_too_long",
             Self::ContentTooComplex => "content_too_complex",
+            Self::Blank => "blank",
+            Self::InvalidLink => "invalid_link",
             Self::UnknownVariable => "unknown_variable",
         }
     }

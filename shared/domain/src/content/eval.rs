@@ -7,6 +7,7 @@ use super::ast::{Chain, Comparison, Condition, Expr, For, Iterable, Node, Path, 
 use super::error::{ContentErrorCode as Code, RenderError};
 use super::filters::{self, Context, Filter};
 use super::limits::{FUEL, MAX_ELEMENTS, MAX_OUTPUT, NODE};
+use super::texts;
 use super::value::Value;
 use super::variables::Variables;
 
@@ -38,18 +39,44 @@ pub(crate) fn list_too_long() -> RenderError {
     RenderError::new(Code::LoopTooLarge, format!("a list may have {MAX_ELEMENTS} elements"))
 }
 
-/// What came out, the names that left a hole, and the fuel used.
+/// What one message may still cost, over all of its texts: a message of sixty parameters is no
+/// dearer than one of one.
+#[derive(Debug)]
+pub(crate) struct Budget {
+    pub(crate) fuel: u64,
+    pub(crate) output: usize,
+}
+
+impl Default for Budget {
+    fn default() -> Self {
+        Self { fuel: FUEL, output: MAX_OUTPUT }
+    }
+}
+
+/// What `{{ … }}` writes: a value as it is, or one that may stand in HTML.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Form {
+    Text,
+    Html,
+}
+
+/// What came out, and the names that left a hole.
 pub(crate) struct Outcome {
     pub(crate) text: String,
     pub(crate) blank: Vec<String>,
-    #[cfg_attr(not(test), expect(dead_code, reason = "tests bound the work, not the clock"))]
-    pub(crate) used: u64,
 }
 
-pub(crate) fn render(nodes: &[Node], variables: &Variables) -> Result<Outcome, RenderError> {
-    let fuel = Fuel { left: FUEL, in_loop: false };
+pub(crate) fn render(
+    nodes: &[Node],
+    variables: &Variables,
+    form: Form,
+    budget: &mut Budget,
+) -> Result<Outcome, RenderError> {
+    let fuel = Fuel { left: budget.fuel, in_loop: false };
     let mut run = Run {
         variables,
+        form,
+        room: budget.output,
         context: Context { fuel, zone: variables.zone(), language: variables.language() },
         locals: HashMap::new(),
         loops: Vec::new(),
@@ -58,7 +85,8 @@ pub(crate) fn render(nodes: &[Node], variables: &Variables) -> Result<Outcome, R
     };
     let mut text = String::new();
     let _ = run.nodes(nodes, &mut text)?;
-    Ok(Outcome { text, blank: run.blank, used: FUEL - run.context.fuel.left })
+    *budget = Budget { fuel: run.context.fuel.left, output: run.room - text.len() };
+    Ok(Outcome { text, blank: run.blank })
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -83,6 +111,9 @@ struct Turn<'a> {
 
 struct Run<'a> {
     variables: &'a Variables,
+    form: Form,
+    /// Bytes that may come out.
+    room: usize,
     context: Context<'a>,
     locals: HashMap<&'a str, (Value<'a>, Vec<String>)>,
     loops: Vec<Turn<'a>>,
@@ -104,7 +135,10 @@ impl<'a> Run<'a> {
                     let Traced { value, holes } = self.chain(chain)?;
                     self.report(holes);
                     self.charge(value.weight())?;
-                    self.push(&value.shown(), out)?
+                    match self.form {
+                        Form::Text => self.push(&value.shown(), out)?,
+                        Form::Html => self.push_html(&value.shown(), chain, out)?,
+                    }
                 }
                 Node::Assign { name, value } => {
                     let Traced { value, holes } = self.chain(value)?;
@@ -155,11 +189,26 @@ impl<'a> Run<'a> {
 
     fn push(&mut self, text: &str, out: &mut String) -> Result<Flow, RenderError> {
         self.charge(text.len() as u64 / 4)?;
-        if out.len() + text.len() > MAX_OUTPUT {
-            return Err(RenderError::new(Code::ContentTooLong, format!("a rendered text may have {MAX_OUTPUT} bytes")));
+        if out.len() + text.len() > self.room {
+            let detail = format!("the rendered texts of a message may have {MAX_OUTPUT} bytes together");
+            return Err(RenderError::new(Code::ContentTooLong, detail));
         }
         out.push_str(text);
         Ok(Flow::Next)
+    }
+
+    /// A value among tags: whatever a contact is called, it adds none. What `escape` has written stays as
+    /// it is, and the line breaks of a last `newline_to_br` are the text's own.
+    fn push_html(&mut self, shown: &str, chain: &Chain, out: &mut String) -> Result<Flow, RenderError> {
+        const BREAK: &str = "<br />\n";
+        // A character becomes six at most.
+        self.charge(2 * shown.len() as u64)?;
+        let breaks = chain.filters.last().is_some_and(|f| f.filter == Filter::NewlineToBr);
+        if !breaks {
+            return self.push(&texts::escape(shown, true), out);
+        }
+        let lines: Vec<String> = shown.split(BREAK).map(|line| texts::escape(line, true)).collect();
+        self.push(&lines.join(BREAK), out)
     }
 
     fn report(&mut self, holes: Vec<String>) {

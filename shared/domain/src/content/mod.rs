@@ -10,15 +10,19 @@ mod ast;
 mod dates;
 mod error;
 mod eval;
+mod filler;
 mod filters;
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod hostile;
 mod lex;
 pub mod limits;
+mod links;
 mod names;
 mod numbers;
 mod parse;
+mod rich;
+mod say;
 mod sms;
 mod template;
 #[cfg(test)]
@@ -32,10 +36,14 @@ mod variables;
 mod words;
 
 pub use error::{ContentError, ContentErrorCode, RenderError};
+pub(crate) use links::{NOT_A_LINK, is_public_link};
 pub use names::{
     Attribute, UnknownName, VariableInfo, VariableType, attribute_name, unknown_names, unknown_variables, variables,
 };
 pub use numbers::read_number;
+pub use rich::{RenderedRich, ReplyButton};
+pub(crate) use say::is_address;
+pub use say::{RenderedEmail, Said, Templates, say, thread};
 pub use sms::{Encoding, Segments, sms_segments, transliterate};
 pub use template::{RenderedButton, RenderedHeader, RenderedParameters, RenderedTemplate, render_template};
 pub use text::{Rendered, Text};

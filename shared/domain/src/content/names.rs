@@ -60,7 +60,8 @@ use VariableType::{Date, Datetime, Link, Text as T};
 
 type Field = (&'static str, VariableType, &'static str);
 
-const FIXED: [Field; 24] = [
+const FIXED: [Field; 26] = [
+    ("contact.id", T, "ctc_3kTqPz1mYh8b0s2W"),
     ("contact.first_name", T, "Ana"),
     ("contact.last_name", T, "Souza"),
     ("contact.name", T, "Ana Souza"),
@@ -71,6 +72,7 @@ const FIXED: [Field; 24] = [
     ("contact.timezone", T, "America/Sao_Paulo"),
     ("contact.external_id", T, "crm-4711"),
     ("contact.assignee.name", T, "Bia Lima"),
+    ("contact.assignee.first_name", T, "Bia"),
     ("contact.assignee.email", T, "bia@example.com"),
     ("agent.name", T, "Bia Lima"),
     ("agent.first_name", T, "Bia"),

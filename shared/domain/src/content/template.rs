@@ -2,8 +2,10 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::error::ContentError;
-use super::text::Text;
+use super::error::{ContentError, ContentErrorCode};
+use super::filler::Filler;
+use super::limits;
+use super::links::{NOT_A_LINK, is_public_link};
 use super::variables::Variables;
 use crate::sequence::{TemplateButtonType, TemplateHeaderType, TemplateParameters, WhatsappTemplate};
 
@@ -46,6 +48,9 @@ pub struct RenderedHeader {
     #[serde(rename = "type")]
     pub type_: TemplateHeaderType,
     pub value: String,
+    /// Of the variable, where the template's parameters have names.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub filename: Option<String>,
 }
@@ -60,87 +65,57 @@ pub struct RenderedButton {
 /// Fills in a template's parameters. A blank one stays empty and is reported.
 ///
 /// # Errors
-/// Those of [`Text::parse`] and [`Text::render`], for the first parameter that has one; the detail
-/// begins with the parameter's place.
+/// Those of [`super::Text::parse`] and [`super::Text::render`], and `content_too_long`, for the first
+/// parameter that has one; the detail begins with the parameter's place.
 pub fn render_template(template: &WhatsappTemplate, variables: &Variables) -> Result<RenderedTemplate, ContentError> {
-    let mut filler = Filler { variables, blank: Vec::new() };
+    let mut filler = Filler::new(variables);
+    let mut fill = |place: &str, source: &str, most: usize| {
+        let value = filler.parameter(place, source)?;
+        match value.chars().count() {
+            length if length <= most => Ok(value),
+            length => {
+                let detail = format!("{place}: at most {most} characters, not {length}");
+                Err(ContentError::new(ContentErrorCode::ContentTooLong, detail))
+            }
+        }
+    };
     let body = match &template.body {
         TemplateParameters::Positional(values) => {
-            let fill = |(i, value): (usize, &String)| filler.line(&format!("body.{}", i + 1), value);
+            let fill =
+                |(i, value): (usize, &String)| fill(&format!("body.{}", i + 1), value, limits::TEMPLATE_PARAMETER);
             RenderedParameters::Positional(values.iter().enumerate().map(fill).collect::<Result<_, _>>()?)
         }
         TemplateParameters::Named(values) => {
             let fill = |(name, value): (&String, &String)| {
-                Ok::<_, ContentError>((name.clone(), filler.line(&format!("body.{name}"), value)?))
+                let text = fill(&format!("body.{name}"), value, limits::TEMPLATE_PARAMETER)?;
+                Ok::<_, ContentError>((name.clone(), text))
             };
             RenderedParameters::Named(values.iter().map(fill).collect::<Result<_, _>>()?)
         }
     };
     let header = match &template.header {
         None => None,
-        Some(header) => Some(RenderedHeader {
-            type_: header.type_,
-            value: filler.line("header", &header.value)?,
-            filename: header.filename.as_ref().map(|f| filler.line("header.filename", f)).transpose()?,
-        }),
+        Some(header) => {
+            let value = fill("header", &header.value, limits::template_header(header.type_))?;
+            // A blank link is a hole, which is reported; any other must lead somewhere.
+            if header.type_ != TemplateHeaderType::Text && !value.is_empty() && !is_public_link(&value) {
+                let detail = format!("header: {NOT_A_LINK}");
+                return Err(ContentError::new(ContentErrorCode::InvalidLink, detail));
+            }
+            let filename = header.filename.as_ref();
+            let filename = filename.map(|f| fill("header.filename", f, limits::TEMPLATE_FILENAME)).transpose()?;
+            Some(RenderedHeader { type_: header.type_, value, name: header.name.clone(), filename })
+        }
     };
     let mut buttons = Vec::with_capacity(template.buttons.len());
     for button in &template.buttons {
-        let value = filler.line(&format!("buttons.{}", button.index), &button.value)?;
+        let most = limits::template_button(button.sub_type);
+        let value = fill(&format!("buttons.{}", button.index), &button.value, most)?;
         buttons.push(RenderedButton { index: button.index, sub_type: button.sub_type, value });
     }
-    Ok(RenderedTemplate {
-        name: template.name.clone(),
-        language: template.language.clone(),
-        body,
-        header,
-        buttons,
-        blank: filler.blank,
-    })
-}
-
-struct Filler<'v> {
-    variables: &'v Variables,
-    blank: Vec<String>,
-}
-
-impl Filler<'_> {
-    fn line(&mut self, place: &str, source: &str) -> Result<String, ContentError> {
-        let rendered = Text::parse(source)
-            .and_then(|text| text.render(self.variables))
-            .map_err(|e| ContentError::new(e.code, format!("{place}: {}", e.detail)))?;
-        let value = one_line(&rendered.text);
-        let mut blank = rendered.blank;
-        if value.is_empty() && blank.is_empty() {
-            blank.push(place.to_owned());
-        }
-        for name in blank {
-            if !self.blank.contains(&name) {
-                self.blank.push(name);
-            }
-        }
-        Ok(value)
-    }
-}
-
-/// WhatsApp refuses a parameter with a newline, a tab or more than four spaces in a row: each
-/// becomes a single space, and none stand at the ends.
-fn one_line(text: &str) -> String {
-    let mut line = String::with_capacity(text.len());
-    let mut rest = text.trim();
-    while let Some(c) = rest.chars().next() {
-        if !c.is_whitespace() {
-            line.push(c);
-            rest = &rest[c.len_utf8()..];
-            continue;
-        }
-        let after = rest.trim_start();
-        let space = &rest[..rest.len() - after.len()];
-        let breaks = space.contains(|c: char| c.is_control() || c == '\u{2028}' || c == '\u{2029}');
-        line.push_str(if breaks || space.chars().count() > 4 { " " } else { space });
-        rest = after;
-    }
-    line
+    let blank = filler.into_blank();
+    let (name, language) = (template.name.clone(), template.language.clone());
+    Ok(RenderedTemplate { name, language, body, header, buttons, blank })
 }
 
 #[cfg(test)]

@@ -2,6 +2,7 @@
 
 use super::ast::Node;
 use super::error::{ContentError, ContentErrorCode, RenderError};
+use super::eval::{Budget, Form};
 use super::limits::WHATSAPP_TEXT;
 use super::uses::{self, VariableUse};
 use super::variables::Variables;
@@ -23,18 +24,16 @@ pub struct Rendered {
     pub blank: Vec<String>,
 }
 
-impl Rendered {
-    /// Whether it fits a WhatsApp text message.
-    ///
-    /// # Errors
-    /// `content_too_long` above [`WHATSAPP_TEXT`] characters.
-    pub fn check_whatsapp(&self) -> Result<(), ContentError> {
-        match self.text.chars().count() {
-            length if length <= WHATSAPP_TEXT => Ok(()),
-            length => {
-                let detail = format!("a WhatsApp text may have {WHATSAPP_TEXT} characters, this one has {length}");
-                Err(ContentError::new(ContentErrorCode::ContentTooLong, detail))
-            }
+/// Whether a rendered text fits a WhatsApp text message.
+///
+/// # Errors
+/// `content_too_long` above [`WHATSAPP_TEXT`] characters.
+pub(crate) fn check_whatsapp(text: &str) -> Result<(), ContentError> {
+    match text.chars().count() {
+        length if length <= WHATSAPP_TEXT => Ok(()),
+        length => {
+            let detail = format!("a WhatsApp text may have {WHATSAPP_TEXT} characters, this one has {length}");
+            Err(ContentError::new(ContentErrorCode::ContentTooLong, detail))
         }
     }
 }
@@ -48,7 +47,7 @@ impl Text {
     /// beyond [`super::limits`].
     pub fn parse(source: &str) -> Result<Self, ContentError> {
         let nodes = parse::parse(source)?;
-        eval::render(&nodes, &Variables::default())?;
+        eval::render(&nodes, &Variables::default(), Form::Text, &mut Budget::default())?;
         let uses = uses::uses(&nodes);
         Ok(Self { source: source.to_owned(), nodes, uses })
     }
@@ -73,12 +72,16 @@ impl Text {
     /// `content_too_long`, `loop_too_large` or `content_too_complex`, when the values make the text
     /// too long or too costly.
     pub fn render(&self, variables: &Variables) -> Result<Rendered, RenderError> {
-        let outcome = eval::render(&self.nodes, variables)?;
+        let outcome = eval::render(&self.nodes, variables, Form::Text, &mut Budget::default())?;
         Ok(Rendered { text: outcome.text, blank: outcome.blank })
     }
 
     #[cfg(test)]
     pub(crate) fn work(&self, variables: &Variables) -> u64 {
-        eval::render(&self.nodes, variables).map_or(super::limits::FUEL, |o| o.used)
+        let mut budget = Budget::default();
+        match eval::render(&self.nodes, variables, Form::Text, &mut budget) {
+            Ok(_) => super::limits::FUEL - budget.fuel,
+            Err(_) => super::limits::FUEL,
+        }
     }
 }

@@ -6,13 +6,16 @@ use serde_json::json;
 use super::plan::Context;
 use super::schedule::target_dates;
 use super::types::{Enrollment, MessageForm, ParkReason, StepReason};
+use crate::account::User;
 use crate::contact::{Contact, Person};
-use crate::content::{self, Text, Variables};
+use crate::content::{self, ContentError, Said, Templates, Variables};
 use crate::follow_ups;
 use crate::guard;
 use crate::message::{Channel, Message, ProviderKind, Recipient};
 use crate::sender::Sender;
-use crate::sequence::{ContentType, OutsideWindow, Step, StepChannel, WhatsappTemplate};
+use crate::sequence::{
+    Content, ContentType, EmailThread, OutsideWindow, Sequence, Step, StepChannel, WhatsappTemplate,
+};
 use crate::time::Timestamp;
 
 /// WhatsApp's customer service window, less a margin for clocks that differ.
@@ -52,7 +55,6 @@ impl Context<'_> {
 
     /// Picks channel, sender and form, and renders.
     pub(crate) fn compose(&self, e: &Enrollment, step: &Step, now: Timestamp) -> Result<Composed, Not> {
-        let step = &*follow_ups::worded(self.sequence, e.step as usize, step, self.language());
         let contact = &self.person.contact;
         let sender = self.pick_sender(step)?;
         if sender.suspended.is_some() {
@@ -62,7 +64,7 @@ impl Context<'_> {
             return Err(Not::Skip(StepReason::Suppressed));
         }
         let to = address(contact, sender.channel).ok_or(Not::Skip(StepReason::NoAddress))?;
-        let variables = self.variables(e, sender);
+        let variables = self.variables(e, Some(sender));
         match sender.provider {
             ProviderKind::WhatsappCloud => self.compose_whatsapp(e, step, sender, to, &variables, now),
         }
@@ -96,7 +98,6 @@ impl Context<'_> {
         now: Timestamp,
     ) -> Result<Composed, Not> {
         let contact = &self.person.contact;
-        let strict = self.sequence.strict_variables;
         let last = contact.last_inbound.get(&sender.id);
         let closes = last.map(|at| at.plus_seconds(REPLY_WINDOW_SECONDS));
         let template_only = e.records.iter().any(|r| r.key == step.key && r.template_only);
@@ -118,18 +119,9 @@ impl Context<'_> {
             return Ok(composed(MessageForm::Template, message, None, "the step is an approved template", blank));
         }
         if open {
-            let text = step.content.text.as_deref().unwrap_or_default();
-            let rendered = Text::parse(text)
-                .ok()
-                .and_then(|t| t.render(variables).ok())
-                .filter(|r| r.check_whatsapp().is_ok() && !r.text.trim().is_empty())
-                .ok_or(Not::Fail(StepReason::MessageRejected))?;
-            if strict && !rendered.blank.is_empty() {
-                return Err(Not::Skip(StepReason::BlankVariable));
-            }
-            let message = Message::Text { text: rendered.text };
+            let said = self.say(step, sender.channel, variables)?;
             let why = "the contact wrote within the last 24 hours, so free text may go out";
-            return Ok(composed(MessageForm::Text, message, closes, why, rendered.blank));
+            return Ok(composed(MessageForm::Text, said.message, closes, why, said.blank));
         }
         match (&step.fallback_template, step.outside_window) {
             (Some(template), OutsideWindow::Template) => {
@@ -149,18 +141,38 @@ impl Context<'_> {
         named.unwrap_or_else(|| self.settings.language())
     }
 
-    /// Everything that content may name.
-    pub(crate) fn variables(&self, e: &Enrollment, sender: &Sender) -> Variables {
+    /// The step's words in the channel's own form, where they may go out as they are.
+    pub(crate) fn say(&self, step: &Step, channel: Channel, variables: &Variables) -> Result<Said, Not> {
+        let said = self.said(step, channel, variables).map_err(|_| Not::Fail(StepReason::MessageRejected))?;
+        if self.sequence.strict_variables && !said.blank.is_empty() {
+            return Err(Not::Skip(StepReason::BlankVariable));
+        }
+        Ok(said)
+    }
+
+    /// The step's words, holes and all.
+    pub(crate) fn said(&self, step: &Step, channel: Channel, variables: &Variables) -> Result<Said, ContentError> {
+        let step = &*follow_ups::worded(self.sequence, step, self.language());
+        let first = first_of_thread(self.sequence, step, self.templates);
+        content::say(&step.content, first, channel, self.templates, variables)
+    }
+
+    /// Everything that content may name. Without a sender (a preview before there is one) its names are
+    /// blank.
+    pub(crate) fn variables(&self, e: &Enrollment, sender: Option<&Sender>) -> Variables {
         let contact = &self.person.contact;
         let profile = &contact.profile;
-        let assignee = profile.assignee.as_ref();
+        let user = |user: Option<&User>| {
+            json!({
+                "name": user.map(|u| &u.name),
+                "first_name": user.and_then(|u| u.name.split_whitespace().next()),
+                "email": user.map(|u| &u.email),
+            })
+        };
+        let conversation = e.conversation.as_deref().and_then(|id| self.person.conversation(id));
+        let asked = conversation.and_then(|c| c.assignee.as_ref());
         let name =
             [profile.first_name.as_deref(), profile.last_name.as_deref()].into_iter().flatten().collect::<Vec<_>>();
-        let agent = json!({
-            "name": assignee.map(|a| &a.name),
-            "first_name": assignee.and_then(|a| a.name.split_whitespace().next()),
-            "email": assignee.map(|a| &a.email),
-        });
         let person = json!({
             "id": contact.id,
             "external_id": profile.external_id,
@@ -172,13 +184,20 @@ impl Context<'_> {
             "timezone": profile.timezone,
             "country": profile.country,
             "language": profile.language,
-            "assignee": agent,
+            "assignee": user(profile.assignee.as_ref()),
             "attributes": profile.attributes,
         });
-        let mut conversation = json!({});
-        if let Some(c) = e.conversation.as_deref().and_then(|id| self.person.conversation(id)) {
-            conversation = json!({"id": c.id, "status": c.status, "attributes": c.attributes});
-        }
+        // Who looks after the person, else after the conversation.
+        let agent = user(profile.assignee.as_ref().or(asked));
+        let conversation = conversation.map_or(json!({}), |c| {
+            json!({
+                "id": c.id,
+                "status": c.status,
+                "channel": c.channel,
+                "assignee": user(asked),
+                "attributes": c.attributes,
+            })
+        });
         let mut target = json!({});
         if let Some(t) = e.target.as_ref().and_then(|t| self.person.target(t)) {
             target = json!({"id": t.id, "kind": t.kind, "attributes": t.attributes});
@@ -192,7 +211,7 @@ impl Context<'_> {
             .with("conversation", conversation)
             .with("target", target)
             .with("account", json!({"name": self.settings.name, "timezone": self.settings.timezone}))
-            .with("sender", json!({"name": sender.name, "channel": sender.channel}))
+            .with("sender", json!({"name": sender.map(|s| &s.name), "channel": sender.map(|s| s.channel)}))
     }
 }
 
@@ -214,6 +233,17 @@ pub(crate) fn wanted_channels(step: &Step, person: &Person) -> Vec<Channel> {
         ref channel => std::slice::from_ref(channel),
     };
     order.iter().filter_map(|c| one(*c)).collect()
+}
+
+/// The content with which the thread of a step's email began: of the steps before it that go by email
+/// alone, the last one that begins a thread.
+fn first_of_thread<'s>(sequence: &'s Sequence, step: &Step, templates: &Templates) -> Option<&'s Content> {
+    let before = sequence.steps.iter().take_while(|s| s.key != step.key);
+    let emails = before.filter(|s| s.channel == StepChannel::Email).map(|s| &s.content);
+    emails.fold(None, |first, content| match (first, content::thread(content, templates)) {
+        (Some(first), EmailThread::Same) => Some(first),
+        _ => Some(content),
+    })
 }
 
 fn render_template(template: &WhatsappTemplate, variables: &Variables) -> Result<(Message, Vec<String>), Not> {

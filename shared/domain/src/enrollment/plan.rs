@@ -8,6 +8,7 @@ use super::settle::{lapse, resolve};
 use super::types::{Enrollment, ParkReason, PlannedSend, State, StepStatus};
 use crate::account::Settings;
 use crate::contact::Person;
+use crate::content::Templates;
 use crate::guard;
 use crate::ids::TenantId;
 use crate::sender::Sender;
@@ -27,6 +28,8 @@ pub struct Context<'a> {
     pub moves_to: Option<&'a Sequence>,
     pub settings: &'a Settings,
     pub senders: &'a [Sender],
+    /// The message templates that the sequence uses.
+    pub templates: &'a Templates,
 }
 
 #[derive(Debug, Clone, PartialEq)]

@@ -107,6 +107,10 @@ impl World {
     }
 
     pub(super) fn plan(&self, e: &Enrollment, now: Timestamp) -> Plan {
+        self.with_context(|context| plan(e, e.generation, context, now))
+    }
+
+    fn with_context<T>(&self, ask: impl FnOnce(&Context<'_>) -> T) -> T {
         let context = Context {
             tenant: self.tenant,
             person: &self.person,
@@ -114,8 +118,9 @@ impl World {
             moves_to: self.moves_to.as_ref(),
             settings: &self.settings,
             senders: std::slice::from_ref(&self.sender),
+            templates: &crate::content::Templates::new(),
         };
-        plan(e, e.generation, &context, now)
+        ask(&context)
     }
 
     pub(super) fn planned(&self, e: &Enrollment, now: Timestamp) -> PlannedSend {
@@ -635,6 +640,48 @@ fn content_sees_the_target_and_the_agent() {
     let wish = Wish { target: Some(target), ..world.wish() };
     let Decision::New(e) = wish.decide(&world.person, &world.planning(), START) else { panic!() };
     assert_eq!(world.planned(&e, START).message, Message::Text { text: "Ana, R$ 129,90. Bia - x".into() });
+}
+
+/// What `GET /v1/variables` lists is there for somebody of whom everything is known.
+#[test]
+fn every_listed_name_is_filled() {
+    let mut world = World::new();
+    world.settings.name = "Loja Exemplo".into();
+    let user = |name: &str| Some(crate::account::User { name: name.into(), email: "x@example.com".into() });
+    let profile = &mut world.person.contact.profile;
+    *profile = serde_json::from_value(json!({"external_id": "crm-1", "first_name": "Ana", "last_name": "Souza",
+        "email": "ana@example.com", "phone": "+5511987654321", "timezone": "America/Sao_Paulo", "country": "BR",
+        "language": "pt_BR", "assignee": user("Bia Lima")}))
+    .unwrap();
+    world.person.conversations.push(
+        serde_json::from_value(json!({"id": "1042", "rev": 1, "channel": "whatsapp", "assignee": user("Caio Reis")}))
+            .unwrap(),
+    );
+    for kind in
+        [TargetKind::Contact, TargetKind::Conversation, TargetKind::Deal, TargetKind::Appointment, TargetKind::Charge]
+    {
+        world.sequence.target = kind;
+        let listed = crate::content::variables(kind);
+        let own = listed.iter().filter_map(|v| Some((v.name.strip_prefix("target.")?.to_owned(), json!(v.example))));
+        let target = TargetRef { kind, id: "t1".into() };
+        world.person.targets = vec![Target {
+            kind,
+            id: "t1".into(),
+            rev: 1,
+            attributes: own.collect(),
+            marks: crate::signal::Marks::default(),
+        }];
+        let wish = Wish { target: Some(target), conversation: Some("1042".into()), ..world.wish() };
+        let Decision::New(e) = wish.decide(&world.person, &world.planning(), START) else { panic!() };
+        let variables = world.with_context(|context| context.variables(&e, Some(&world.sender)));
+        for variable in listed {
+            let text = crate::content::Text::parse(&format!("{{{{ {} }}}}", variable.name)).unwrap();
+            let rendered = text.render(&variables).unwrap();
+            assert!(!rendered.text.trim().is_empty() && rendered.blank.is_empty(), "{} of {kind:?}", variable.name);
+        }
+        let said = |source: &str| crate::content::Text::parse(source).unwrap().render(&variables).unwrap().text;
+        assert_eq!(said("{{ agent.name }}, {{ conversation.assignee.name }}"), "Bia Lima, Caio Reis");
+    }
 }
 
 #[test]

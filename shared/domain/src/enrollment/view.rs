@@ -252,7 +252,7 @@ impl StepReason {
             Self::RecipientUnreachable => "the provider cannot reach this address",
             Self::ProviderUnavailable => "the provider was unavailable for too long",
             Self::TemplateRejected => "the provider rejected the template",
-            Self::MessageRejected => "the provider rejected the message",
+            Self::MessageRejected => "the message came out blank or too long, or the provider rejected it",
             Self::SkippedByUser => "skipped by hand",
             Self::Discarded => "the draft was discarded",
         }

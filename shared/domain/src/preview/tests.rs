@@ -3,7 +3,7 @@ use serde_json::{Value, json};
 use super::*;
 use crate::account::Settings;
 use crate::contact::{Contact, Profile, Target};
-use crate::content::RenderedParameters;
+use crate::content::{RenderedParameters, Templates};
 use crate::ids::{ContactId, Ids, SenderId, TenantId};
 use crate::sender::Sender;
 use crate::sequence::{Sequence, TargetKind};
@@ -20,6 +20,7 @@ struct World {
     settings: Settings,
     senders: Vec<Sender>,
     person: Person,
+    templates: Templates,
 }
 
 /// An account in `zone` with one WhatsApp sender, and Ana with a charge due on 2026-04-10.
@@ -42,6 +43,7 @@ fn world(settings: Value, steps: Value) -> World {
         sequence: serde_json::from_value(json!({"name": "Cobrança", "target": "charge", "steps": steps})).unwrap(),
         settings: serde_json::from_value(settings).unwrap(),
         senders: vec![serde_json::from_value(sender).unwrap()],
+        templates: Templates::new(),
         person: Person {
             contact: Contact::new(ContactId::new(&mut ids), profile, at("2026-01-01T00:00:00Z")),
             conversations: Vec::new(),
@@ -65,6 +67,7 @@ impl World {
             moves_to: None,
             settings: &self.settings,
             senders: &self.senders,
+            templates: &self.templates,
         }
     }
 
@@ -271,4 +274,82 @@ fn the_spread_is_that_of_the_enrollment() {
     let other = preview(&world.context(), &seeded).unwrap();
     assert_ne!(other[0].at, shown.at);
     assert_eq!(preview(&world.context(), &seeded).unwrap(), other);
+}
+
+/// Before there is a sender of the channel.
+#[test]
+fn an_email_and_an_sms_are_shown_in_their_own_form() {
+    let days = |n: u32| json!({"value": n, "unit": "days"});
+    let email = |changes: Value| {
+        let mut email = json!({"subject": "Fatura de {{ contact.first_name }}", "html": "<p>{{ target.amount }}</p>"});
+        email.as_object_mut().unwrap().extend(changes.as_object().unwrap().clone());
+        json!({"channel": "email", "content": {"type": "text", "text": "Olá {{ contact.first_name }}", "email": email}})
+    };
+    let rich = json!({"channel": "email", "content": {"type": "rich", "text": "Pagou?",
+        "buttons": [{"id": "y", "title": "Sim"}, {"id": "n", "title": "Não"}]}});
+    let sms = |text: &str, transliterate: bool| json!({"channel": "sms", "content": {"type": "text", "text": "x", "sms": {"text": text, "transliterate": transliterate}}});
+    let long = "ação ".repeat(20);
+    let world = world(
+        json!({}),
+        json!([
+            step("a", days(0), email(json!({}))),
+            step("b", days(1), rich),
+            step("c", days(1), email(json!({"subject": "Outra", "thread": "new"}))),
+            step("d", days(1), email(json!({"subject": null}))),
+            step("e", days(1), sms(&long, false)),
+            step("f", days(1), sms(&long, true)),
+            step("g", days(1), sms(&"a".repeat(460), false)),
+            step("h", days(1), sms("{{ contact.email }}", false)),
+        ]),
+    );
+    let steps = world.preview("2026-03-02T11:00:00Z");
+    let shown: Vec<_> = steps
+        .iter()
+        .map(|s| match &s.message {
+            Some(Message::Email(email)) => (email.subject.clone(), email.text.clone()),
+            Some(Message::Text { text }) => (String::new(), text.chars().take(8).collect()),
+            other => (String::new(), format!("{other:?}")),
+        })
+        .collect();
+    let pair = |a: &str, b: &str| (a.to_owned(), b.to_owned());
+    assert_eq!(
+        shown,
+        [
+            pair("Fatura de Ana", "Olá Ana"),
+            pair("Re: Fatura de Ana", "Pagou?\n\n1. Sim\n2. Não"),
+            pair("Outra", "Olá Ana"),
+            pair("Re: Outra", "Olá Ana"),
+            pair("", "ação açã"),
+            pair("", "acao aca"),
+            pair("", "aaaaaaaa"),
+            pair("", "None"),
+        ]
+    );
+    let Some(Message::Email(first)) = &steps[0].message else { panic!() };
+    assert_eq!(first.html.as_deref(), Some("<p>129,90</p>"));
+    let parts: Vec<_> = steps.iter().map(|s| (s.sms_segments, s.sms_segments_saved)).collect();
+    assert_eq!(parts[3..7], [(None, None), (Some(2), None), (Some(1), Some(1)), (Some(4), None)]);
+    let codes = |i: usize| steps[i].warnings.iter().map(|w| w.code).collect::<Vec<_>>();
+    assert_eq!(codes(0), ["sender_missing"]);
+    assert_eq!(codes(4), ["sender_missing", "sms_accents"]);
+    assert_eq!(codes(5), ["sender_missing"]);
+    assert_eq!(codes(6), ["sender_missing", "sms_long"]);
+    // The text came out blank, as there is no address to name.
+    assert_eq!(codes(7), ["sender_missing", "message_rejected"]);
+}
+
+#[test]
+fn a_blank_name_keeps_a_strict_email_from_being_shown() {
+    let now = json!({"value": 0, "unit": "minutes"});
+    let email = json!({"channel": "email", "content": {"type": "text", "text": "Olá {{ contact.last_name }}",
+        "email": {"subject": "Oi"}}});
+    let mut world = world(json!({}), json!([step("a", now, email)]));
+    let warned = |world: &World| {
+        let step = world.preview("2026-03-02T11:00:00Z").remove(0);
+        let codes: Vec<_> = step.warnings.iter().map(|w| w.code).collect();
+        (step.message.is_some(), codes)
+    };
+    assert_eq!(warned(&world), (true, vec!["sender_missing", "blank_variable"]));
+    world.sequence.strict_variables = true;
+    assert_eq!(warned(&world), (false, vec!["sender_missing", "blank_variable"]));
 }

@@ -1,12 +1,13 @@
 //! Whether a step's content is whole: the fields that belong to its type, texts that can be
 //! rendered, templates that WhatsApp could have.
 
-use super::Findings;
-use super::shape::longest;
 use super::texts::texts;
-use crate::content::{Text, limits};
+use super::{Findings, liquid, rich};
 use crate::follow_ups::wordless;
-use crate::sequence::{ComposeMode, Content, ContentType, Step, StepChannel, TemplateButton, TemplateParameters};
+use crate::sequence::{
+    ComposeMode, Content, ContentButton, ContentType, EmailVariant, Step, StepChannel, TemplateButton, TemplateHeader,
+    TemplateHeaderType, TemplateParameters,
+};
 
 /// Parameters of one template, values of one message template, copies of one email.
 const MAX_PARAMETERS: usize = 50;
@@ -18,40 +19,34 @@ pub(super) fn check(step: &Step, at: &str, found: &mut Findings) {
     let here = format!("{at}/content");
     fields(content, &here, found);
     required(step, &here, found);
-    if content.type_ == ContentType::WhatsappTemplate {
-        let body = content.body.clone().unwrap_or_default();
-        let buttons = buttons_of(content, &here, found);
-        names(content.name.as_deref(), content.language.as_deref(), &here, found);
-        parameters(&body, &buttons, &here, found);
+    match content.type_ {
+        ContentType::WhatsappTemplate => {
+            let body = content.body.clone().unwrap_or_default();
+            let buttons = buttons_of(content, &here, found);
+            names(content.name.as_deref(), content.language.as_deref(), &here, found);
+            parameters(&body, content.header.as_ref(), &buttons, &here, found);
+        }
+        ContentType::Rich => rich::check(content, &here, found),
+        ContentType::Text | ContentType::Template | ContentType::Bot => {}
     }
     if let Some(template) = &step.fallback_template {
         let here = format!("{at}/fallback_template");
         names(Some(&template.name), Some(&template.language), &here, found);
-        parameters(&template.body, &template.buttons, &here, found);
+        parameters(&template.body, template.header.as_ref(), &template.buttons, &here, found);
     }
     if content.values.as_ref().is_some_and(|v| v.len() > MAX_PARAMETERS) {
         found.problem(format!("{here}/values"), "too_many", format!("at most {MAX_PARAMETERS} values"));
     }
-    if content.email.as_ref().is_some_and(|e| e.cc.len() > MAX_PARAMETERS) {
-        found.problem(format!("{here}/email/cc"), "too_many", format!("at most {MAX_PARAMETERS} copies"));
-    }
-    liquid(step, at, found);
-}
-
-/// Every text parses, and one that says the same to everyone fits the channel.
-fn liquid(step: &Step, at: &str, found: &mut Findings) {
+    email(content.email.as_ref(), &here, found);
     let on_whatsapp = !matches!(step.channel, StepChannel::Email | StepChannel::Sms);
     for place in texts(step, at) {
-        match Text::parse(&place.source) {
-            Err(error) => found.problem(place.pointer, error.code.as_str(), error.detail),
-            Ok(_) if place.parameter && place.source.trim().is_empty() => {
-                found.problem(place.pointer, "required", "WhatsApp refuses an empty parameter");
-            }
-            Ok(text) if text.is_plain() && on_whatsapp && place.pointer.ends_with("/content/text") => {
-                longest(&place.source, limits::WHATSAPP_TEXT, &place.pointer, found);
-            }
-            Ok(_) => {}
-        }
+        liquid::check(&place, on_whatsapp, found);
+    }
+}
+
+pub(super) fn email(email: Option<&EmailVariant>, at: &str, found: &mut Findings) {
+    if email.is_some_and(|e| e.cc.len() > MAX_PARAMETERS) {
+        found.problem(format!("{at}/email/cc"), "too_many", format!("at most {MAX_PARAMETERS} copies"));
     }
 }
 
@@ -145,25 +140,48 @@ fn is_template_language(text: &str) -> bool {
         && country.is_none_or(|c| (2..=3).contains(&c.len()) && c.bytes().all(|b| b.is_ascii_uppercase()))
 }
 
-/// The buttons of a `whatsapp_template` content, which is read loosely because other types have
-/// buttons of another form.
+/// The buttons of a `whatsapp_template` content. One that lacks a part is reported and left out.
 fn buttons_of(content: &Content, at: &str, found: &mut Findings) -> Vec<TemplateButton> {
-    let Some(buttons) = &content.buttons else { return Vec::new() };
-    serde_json::from_value(buttons.clone()).unwrap_or_else(|error| {
-        let detail = format!("a template's buttons are a list of index, sub_type and value: {error}");
-        found.problem(format!("{at}/buttons"), "invalid_value", detail);
-        Vec::new()
-    })
+    let mut whole = Vec::new();
+    for (i, button) in content.buttons.iter().flatten().enumerate() {
+        let here = format!("{at}/buttons/{i}");
+        let ContentButton { id, title, index, sub_type, value } = button;
+        for (name, _) in [("id", id.is_some()), ("title", title.is_some())].iter().filter(|(_, given)| *given) {
+            let detail = "a template's button has an index, a sub_type and a value";
+            found.problem(format!("{here}/{name}"), "not_allowed", detail);
+        }
+        let parts = [("index", index.is_some()), ("sub_type", sub_type.is_some()), ("value", value.is_some())];
+        for (name, _) in parts.iter().filter(|(_, given)| !*given) {
+            found.problem(format!("{here}/{name}"), "required", format!("a template's button needs its {name}"));
+        }
+        whole.extend(button.of_template());
+    }
+    whole
 }
 
-fn parameters(body: &TemplateParameters, buttons: &[TemplateButton], at: &str, found: &mut Findings) {
-    let count = match body {
-        TemplateParameters::Positional(texts) => texts.len(),
-        TemplateParameters::Named(texts) => texts.len(),
+fn parameters(
+    body: &TemplateParameters,
+    header: Option<&TemplateHeader>,
+    buttons: &[TemplateButton],
+    at: &str,
+    found: &mut Findings,
+) {
+    let (count, named) = match body {
+        TemplateParameters::Positional(texts) => (texts.len(), false),
+        TemplateParameters::Named(texts) => (texts.len(), true),
     };
     if count > MAX_PARAMETERS {
         let detail = format!("at most {MAX_PARAMETERS} parameters, not {count}");
         found.problem(format!("{at}/body"), "too_many", detail);
+    }
+    if let TemplateParameters::Named(texts) = body {
+        for name in texts.keys().filter(|name| !is_parameter_name(name)) {
+            let detail = "a parameter's name has small letters without accents, digits and `_`";
+            found.problem(format!("{at}/body/{}", super::part(name)), "invalid_value", detail);
+        }
+    }
+    if let Some(header) = header {
+        self::header(header, count > 0 && !named, at, found);
     }
     if buttons.len() > MAX_BUTTONS {
         let detail = format!("at most {MAX_BUTTONS} buttons, not {}", buttons.len());
@@ -177,4 +195,31 @@ fn parameters(body: &TemplateParameters, buttons: &[TemplateButton], at: &str, f
             found.problem(pointer, "duplicate", format!("button {} has its value already", button.index));
         }
     }
+}
+
+fn header(header: &TemplateHeader, positional: bool, at: &str, found: &mut Findings) {
+    let text = header.type_ == TemplateHeaderType::Text;
+    if header.filename.is_some() && header.type_ != TemplateHeaderType::Document {
+        found.problem(format!("{at}/header/filename"), "not_allowed", "only a document has a filename");
+    }
+    match &header.name {
+        Some(_) if !text => {
+            found.problem(format!("{at}/header/name"), "not_allowed", "only a text's variable has a name");
+        }
+        Some(_) if positional => {
+            let detail = "a template's parameters are all named or all numbered";
+            found.problem(format!("{at}/header/name"), "not_allowed", detail);
+        }
+        Some(name) if !is_parameter_name(name) => {
+            let detail = "a parameter's name has small letters without accents, digits and `_`";
+            found.problem(format!("{at}/header/name"), "invalid_value", detail);
+        }
+        _ => {}
+    }
+}
+
+fn is_parameter_name(name: &str) -> bool {
+    (1..=64).contains(&name.len())
+        && name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_')
+        && !name.as_bytes()[0].is_ascii_digit()
 }

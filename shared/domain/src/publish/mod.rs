@@ -8,6 +8,8 @@
 //! Nothing here reads a clock or a table: what the account has comes in as [`Facts`].
 
 mod content;
+mod liquid;
+mod rich;
 mod rules;
 mod shape;
 mod templates;

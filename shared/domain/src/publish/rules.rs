@@ -1,16 +1,19 @@
 //! What publishing asks of one step besides its shape.
 
-use super::texts::texts;
+use super::texts::{Kind, texts};
 use super::{Facts, Findings, templates};
 use crate::content::{Text, unknown_variables};
 use crate::message::Channel;
 use crate::sender::Sender;
-use crate::sequence::{ComposeMode, ContentType, Sequence, Step, StepChannel, TargetKind};
+use crate::sequence::{ComposeMode, ContentType, EmailThread, MediaKind, Sequence, Step, StepChannel, TargetKind};
 use crate::time::{Anchor, Calendar, Due, DueInput, Timestamp, Unit, due, next_allowed};
 
 pub(super) fn step(sequence: &Sequence, step: &Step, at: &str, facts: &Facts<'_>, found: &mut Findings) {
     let senders = senders(step, at, facts, found);
     templates::check(step, at, &senders, found);
+    bot(step, at, &senders, found);
+    audio(step, at, &senders, found);
+    email(sequence, step, at, &senders, found);
     static_fallback(step, at, found);
     variables(sequence, step, at, facts, found);
     when(sequence, step, at, facts, found);
@@ -110,6 +113,44 @@ fn static_fallback(step: &Step, at: &str, found: &mut Findings) {
     }
 }
 
+fn bot(step: &Step, at: &str, senders: &[&Sender], found: &mut Findings) {
+    if step.content.type_ == ContentType::Bot && senders.iter().any(|s| !s.provider.has_bots()) {
+        let detail = "only a helpdesk conversation can hand over to a bot";
+        found.problem(format!("{at}/content/type"), "bot_needs_helpdesk", detail);
+    }
+}
+
+fn audio(step: &Step, at: &str, senders: &[&Sender], found: &mut Findings) {
+    let audio = step.content.media.as_ref().is_some_and(|m| m.kind == MediaKind::Audio);
+    if audio && senders.iter().any(|s| s.channel == Channel::Whatsapp) {
+        let detail = "WhatsApp shows no text beside an audio: only the audio goes out there";
+        found.warn(format!("{at}/content/text"), "text_not_shown", detail);
+    }
+}
+
+/// An email that begins a thread names its subject; one that stays in a thread has that thread's.
+fn email(sequence: &Sequence, step: &Step, at: &str, senders: &[&Sender], found: &mut Findings) {
+    let named = step.channel == StepChannel::Email || step.channel_order.contains(&StepChannel::Email);
+    let words = matches!(step.content.type_, ContentType::Text | ContentType::Rich);
+    if !words || !(named || senders.iter().any(|s| s.channel == Channel::Email)) {
+        return;
+    }
+    let pointer = format!("{at}/content/email/subject");
+    let variant = step.content.email.as_ref();
+    let subject = variant.and_then(|e| e.subject.as_deref()).is_some_and(|s| !s.trim().is_empty());
+    let new = variant.is_some_and(|e| e.thread == EmailThread::New);
+    let earlier = sequence.steps.iter().take_while(|s| s.key != step.key).any(|s| s.channel == StepChannel::Email);
+    match (subject, new || !earlier) {
+        (false, true) => found.problem(pointer, "subject_missing", "an email that begins a thread needs a subject"),
+        (true, false) => {
+            let detail =
+                "this email stays in the thread of the one before, with its subject; set thread to new for another";
+            found.warn(pointer, "ignored", detail);
+        }
+        _ => {}
+    }
+}
+
 fn variables(sequence: &Sequence, step: &Step, at: &str, facts: &Facts<'_>, found: &mut Findings) {
     for place in texts(step, at) {
         // A text that does not parse has been reported as such.
@@ -126,8 +167,11 @@ fn variables(sequence: &Sequence, step: &Step, at: &str, facts: &Facts<'_>, foun
                 continue;
             }
             warned.push(name);
-            let effect = match (place.parameter, sequence.strict_variables) {
-                (false, false) => "then a hole is sent",
+            let effect = match (place.kind, sequence.strict_variables) {
+                (Kind::Address, _) => "then nobody gets this copy",
+                (Kind::Value, _) => continue,
+                (Kind::Link { parameter: false }, false) => "then the step fails",
+                (kind, false) if !kind.is_parameter() => "then a hole is sent",
                 _ => "then the step is skipped",
             };
             let detail = format!(

@@ -22,7 +22,7 @@ pub(super) fn check(step: &Step, at: &str, senders: &[&Sender], found: &mut Find
         }
         return;
     }
-    if !windowed || step.outside_window == OutsideWindow::Fail {
+    if step.content.type_ == ContentType::Bot || !windowed || step.outside_window == OutsideWindow::Fail {
         return;
     }
     let here = format!("{at}/fallback_template");

@@ -1,3 +1,5 @@
+mod content;
+
 use serde_json::{Value, json};
 
 use super::*;
@@ -201,13 +203,19 @@ fn shape_of_a_step() {
         &[
             ("/steps/0/fallback_template/name", "required"),
             ("/steps/0/fallback_template/language", "required"),
+            ("/steps/0/fallback_template/body/a~1b", "invalid_value"),
             ("/steps/0/fallback_template/buttons/1/index", "duplicate"),
             ("/steps/0/fallback_template/body/a~1b", "required"),
         ],
     );
     step_shape_is(
         json!({"content": {"type": "whatsapp_template", "name": "a", "language": "es", "buttons": [{"id": "x"}]}}),
-        &[("/steps/0/content/buttons", "invalid_value")],
+        &[
+            ("/steps/0/content/buttons/0/id", "not_allowed"),
+            ("/steps/0/content/buttons/0/index", "required"),
+            ("/steps/0/content/buttons/0/sub_type", "required"),
+            ("/steps/0/content/buttons/0/value", "required"),
+        ],
     );
     for (content, field) in [
         (json!({"type": "bot"}), "bot_id"),
@@ -256,6 +264,7 @@ fn a_step_needs_one_sender() {
     };
     let settings = Settings::default();
     let at = |pointer: &str, code| vec![(pointer.to_owned(), code)];
+    let titled = || json!({"type": "text", "text": "Olá", "email": {"subject": "Oi"}});
     assert_eq!(problems(json!({}), &settings, &[]), at("/steps/0/channel", "sender_missing"));
     assert_eq!(problems(json!({}), &settings, &both), at("/steps/0/sender_id", "sender_ambiguous"));
     assert_eq!(problems(json!({"sender_id": one.id}), &settings, &both), []);
@@ -264,7 +273,7 @@ fn a_step_needs_one_sender() {
         at("/steps/0/sender_id", "unknown_reference")
     );
     assert_eq!(
-        problems(json!({"sender_id": one.id, "channel": "email"}), &settings, &both),
+        problems(json!({"sender_id": one.id, "channel": "email", "content": titled()}), &settings, &both),
         at("/steps/0/sender_id", "sender_channel_mismatch")
     );
     assert_eq!(problems(json!({"channel": "sms"}), &settings, &both), at("/steps/0/channel", "sender_missing"));
@@ -337,7 +346,6 @@ fn what_ai_needs_and_what_does_not_exist_yet() {
         &[("/steps/0/compose/mode", "not_available"), ("/steps/0/content/text", "static_fallback_missing")],
         &[],
     );
-    step_is(json!({"content": {"type": "bot", "bot_id": "b"}}), &[("/steps/0/content/type", "not_available")], &[]);
     // A tone says it where the step has no words of its own.
     step_is(json!({"compose": {"tone": "friendly"}, "content": {"type": "text"}}), &[], &[]);
     step_is(json!({"content": {"type": "text"}}), &[("/steps/0/content/text", "required")], &[]);

@@ -8,13 +8,11 @@ const CODE: &str = "not_available";
 
 pub(super) fn step(step: &Step, at: &str, found: &mut Findings) {
     let missing = match step.content.type_ {
-        ContentType::Text | ContentType::WhatsappTemplate => None,
+        ContentType::Text | ContentType::WhatsappTemplate | ContentType::Rich | ContentType::Bot => None,
         ContentType::Template => Some("message templates are"),
-        ContentType::Rich => Some("rich content (media, buttons, lists) is"),
-        ContentType::Bot => Some("handing over to a bot is"),
     };
     if let Some(what) = missing {
-        let detail = format!("{what} not available in this version; use text or whatsapp_template");
+        let detail = format!("{what} not available in this version; use text");
         found.problem(format!("{at}/content/type"), CODE, detail);
     }
     if step.compose.mode != ComposeMode::Static {

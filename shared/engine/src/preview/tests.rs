@@ -127,6 +127,7 @@ fn a_step_is_shown_in_the_contracts_words() {
         channel_reason: "the step asks for whatsapp".into(),
         message: Some(Message::WhatsappTemplate(serde_json::from_value::<RenderedTemplate>(template).unwrap())),
         sms_segments: None,
+        sms_segments_saved: None,
         warnings: vec![domain::preview::Warning { code: "blank_variable", detail: "…".into() }],
         skipped: None,
     };

@@ -60,6 +60,7 @@ impl<P: Ports> Engine<P> {
                 published_at: now,
                 published_by: caller.owner.clone(),
                 sequence: stored.draft.clone(),
+                templates: Default::default(),
             };
             let next =
                 StoredSequence { revision: stored.revision + 1, published: version.number, updated_at: now, ..stored };

@@ -54,5 +54,6 @@ pub(crate) fn version(system: &SystemSequence) -> Version {
         published_at: SINCE,
         published_by: system::OWNER.into(),
         sequence: system.sequence.clone(),
+        templates: Default::default(),
     }
 }

@@ -258,6 +258,7 @@ impl Twins {
                     published_at: NOW,
                     published_by: sequence.owner.clone(),
                     sequence: sequence.draft.clone(),
+                    templates: Default::default(),
                 };
                 drop(both_write!(self.publish(tenant, &sequence, &version)));
             }

@@ -30,6 +30,7 @@ fn version(of: &StoredSequence, number: u32) -> Version {
         published_at: NOW,
         published_by: of.owner.clone(),
         sequence: of.draft.clone(),
+        templates: Default::default(),
     }
 }
 

@@ -142,6 +142,7 @@ impl Scene {
                 published_at: now,
                 published_by: "ana@example.com".into(),
                 sequence: draft,
+                templates: Default::default(),
             };
             drop(base.publish(tenant, &stored, &version));
         }

@@ -115,6 +115,7 @@ impl<S: Store> Shop<S> {
             published_at: now,
             published_by: "ana@example.com".into(),
             sequence: sequence.draft.clone(),
+            templates: Default::default(),
         };
         store.publish(tenant, &sequence, &version).await.expect("a store that writes");
     }

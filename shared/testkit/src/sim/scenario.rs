@@ -207,6 +207,7 @@ impl Scenario {
             published_at: now,
             published_by: "ana@example.com".into(),
             sequence: spec.version(number),
+            templates: Default::default(),
         }
     }
 

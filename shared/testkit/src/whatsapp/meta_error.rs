@@ -93,6 +93,7 @@ fn title(code: i64) -> &'static str {
         130_429 => "Rate limit hit",
         130_472 => "User's number is part of an experiment",
         131_005 => "Access denied",
+        131_008 => "Required parameter is missing",
         131_009 => "Parameter value is not valid",
         131_016 => "Service unavailable",
         131_021 => "Recipient cannot be sender",

@@ -6,6 +6,7 @@
 //! local runner's `_local` routes and tests call.
 
 mod accept;
+mod free_form;
 mod journal;
 mod meta_error;
 mod request;

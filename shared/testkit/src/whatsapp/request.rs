@@ -3,6 +3,7 @@
 
 use serde_json::Value;
 
+use super::free_form;
 use super::meta_error::MetaError;
 
 const MAX_TEXT: usize = 4_096;
@@ -88,8 +89,14 @@ pub(super) fn read(body: &Value) -> Result<Request, MetaError> {
         "template" => Content::Template(template(body)?),
         type_ @ ("image" | "video" | "audio" | "document" | "sticker" | "location" | "contacts" | "interactive"
         | "reaction") => {
-            body.get(type_).ok_or_else(|| MetaError::parameter(format!("The parameter {type_} is required.")))?;
-            Content::Free { text: format!("[{type_}]") }
+            let part = body.get(type_);
+            let part = part.ok_or_else(|| MetaError::parameter(format!("The parameter {type_} is required.")))?;
+            let text = match type_ {
+                "interactive" => free_form::interactive(part)?,
+                "location" | "contacts" | "reaction" => format!("[{type_}]"),
+                _ => free_form::media(type_, part)?,
+            };
+            Content::Free { text }
         }
         _ => return Err(MetaError::parameter("Param type must be one of {AUDIO, CONTACTS, DOCUMENT, IMAGE, …}.")),
     };
@@ -209,7 +216,7 @@ fn button(component: &Value, parameters: &[Value]) -> Result<(), MetaError> {
     }
 }
 
-fn text<'a>(object: &'a Value, name: &str) -> Option<&'a str> {
+pub(super) fn text<'a>(object: &'a Value, name: &str) -> Option<&'a str> {
     object.get(name)?.as_str().filter(|text| !text.is_empty())
 }
 

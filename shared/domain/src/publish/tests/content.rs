@@ -1,0 +1,197 @@
+//! What a step may say.
+
+use serde_json::{Value, json};
+
+use super::{found, one_step, report, sender, step_is, step_shape_is};
+use crate::account::Settings;
+
+fn rich(parts: Value) -> Value {
+    let mut content = json!({"type": "rich", "text": "Olá"});
+    for (name, value) in parts.as_object().unwrap() {
+        content[name] = value.clone();
+    }
+    json!({"content": content})
+}
+
+fn buttons(titles: &[&str]) -> Value {
+    (0..).zip(titles).map(|(i, t): (u32, _)| json!({"id": format!("b{i}"), "title": t})).collect()
+}
+
+fn list(rows: usize) -> Value {
+    let rows: Value = (0..rows).map(|i| json!({"id": format!("r{i}"), "title": "Linha"})).collect();
+    json!({"button": "Ver", "sections": [{"rows": rows}]})
+}
+
+#[test]
+fn media_buttons_and_lists() {
+    let image = json!({"kind": "image", "url": "https://files.example.com/a.png", "caption": "A foto"});
+    let check = |parts: Value, expected: &[(&str, &str)]| {
+        let expected: Vec<(String, &str)> =
+            expected.iter().map(|(p, code)| (format!("/steps/0/content{p}"), *code)).collect();
+        let expected: Vec<(&str, &str)> = expected.iter().map(|(p, code)| (p.as_str(), *code)).collect();
+        step_shape_is(rich(parts), &expected);
+    };
+    check(json!({}), &[]);
+    check(json!({"media": image}), &[]);
+    check(json!({"media": image, "buttons": buttons(&["Sim", "Não", "Depois"])}), &[]);
+    check(json!({"list": list(10)}), &[]);
+    check(json!({"buttons": []}), &[]);
+    check(json!({"buttons": buttons(&["{{ contact.first_name | default: 'você' }}, de acordo"])}), &[]);
+    check(json!({"media": {"kind": "audio", "url": "https://files.example.com/{{ target.id }}.ogg"}}), &[]);
+    check(json!({"media": {"kind": "document", "url": "{{ target.link }}"}}), &[]);
+
+    check(json!({"buttons": buttons(&["a", "b", "c", "d"])}), &[("/buttons", "too_many")]);
+    check(json!({"buttons": buttons(&["a", "a"])}), &[("/buttons/1/title", "duplicate")]);
+    check(json!({"buttons": buttons(&[&"x".repeat(21)])}), &[("/buttons/0/title", "too_long")]);
+    check(json!({"buttons": buttons(&[" "])}), &[("/buttons/0/title", "required")]);
+    check(json!({"buttons": buttons(&["{{ x"])}), &[("/buttons/0/title", "liquid_syntax")]);
+    check(
+        json!({"buttons": [{"title": "a"}, {"id": "b"}, {"id": "b", "title": "c", "index": 1}]}),
+        &[
+            ("/buttons/0/id", "required"),
+            ("/buttons/1/title", "required"),
+            ("/buttons/2/index", "not_allowed"),
+            ("/buttons/2/id", "duplicate"),
+        ],
+    );
+    check(
+        json!({"buttons": [{"id": "{{ x }}", "title": "a"}, {"id": "i".repeat(257), "title": "b"}]}),
+        &[("/buttons/0/id", "invalid_value"), ("/buttons/1/id", "too_long")],
+    );
+    check(json!({"buttons": buttons(&["a"]), "list": list(1)}), &[("/list", "mutually_exclusive")]);
+    check(json!({"media": image, "list": list(1)}), &[("/media", "mutually_exclusive")]);
+    check(json!({"list": list(11)}), &[("/list/sections", "too_many")]);
+    check(json!({"list": {"button": "Ver", "sections": []}}), &[("/list/sections", "required")]);
+    check(
+        json!({"list": {"button": "", "sections": [
+            {"rows": []},
+            {"title": "t".repeat(25), "rows": [{"id": "a", "title": "r".repeat(25), "description": "d".repeat(73)},
+                {"id": "a", "title": ""}]}]}}),
+        &[
+            ("/list/sections/0/title", "required"),
+            ("/list/sections/0/rows", "required"),
+            ("/list/sections/1/rows/1/id", "duplicate"),
+            ("/list/button", "required"),
+            ("/list/sections/1/title", "too_long"),
+            ("/list/sections/1/rows/0/title", "too_long"),
+            ("/list/sections/1/rows/0/description", "too_long"),
+            ("/list/sections/1/rows/1/title", "required"),
+        ],
+    );
+    let audio = |parts: Value| {
+        let mut media = json!({"kind": "audio", "url": "https://files.example.com/a.ogg"});
+        media.as_object_mut().unwrap().extend(parts.as_object().unwrap().clone());
+        media
+    };
+    check(json!({"media": audio(json!({"caption": "x"}))}), &[("/media/caption", "not_allowed")]);
+    check(json!({"media": audio(json!({})), "buttons": buttons(&["a"])}), &[("/media/kind", "not_allowed")]);
+    for url in [
+        "http://files.example.com/a.png",
+        "https://localhost/a.png",
+        "https://10.0.0.1/a.png",
+        "a.png",
+        "http://x.example.com/{{ target.id }}",
+        "",
+        "javascript:{{ target.id }}",
+    ] {
+        let code = if url.is_empty() { "required" } else { "invalid_link" };
+        check(json!({"media": {"kind": "image", "url": url}}), &[("/media/url", code)]);
+    }
+    // The words that stand in a caption or above buttons are a quarter of a text's.
+    let long = |n: usize| "é".repeat(n);
+    check(json!({"text": long(4_096)}), &[]);
+    check(json!({"text": long(1_025), "buttons": buttons(&["a"])}), &[("/text", "too_long")]);
+    check(json!({"text": long(1_025), "list": list(1)}), &[("/text", "too_long")]);
+    let captioned = json!({"kind": "image", "url": "https://files.example.com/a.png", "caption": long(23)});
+    check(json!({"text": long(1_000), "media": captioned}), &[("/media/caption", "too_long")]);
+    check(json!({"text": long(999), "media": captioned}), &[]);
+}
+
+#[test]
+fn rich_content_is_published_like_a_text() {
+    let audio = json!({"kind": "audio", "url": "https://files.example.com/a.ogg"});
+    step_is(rich(json!({"buttons": buttons(&["Sim"])})), &[], &[]);
+    step_is(rich(json!({"media": audio})), &[], &[("/steps/0/content/text", "text_not_shown")]);
+    step_is(
+        rich(
+            json!({"media": {"kind": "image", "url": "{{ target.photo }}"}, "buttons": buttons(&["{{ contact.nope }}"])}),
+        ),
+        &[("/steps/0/content/buttons/0/title", "unknown_variable")],
+        &[("/steps/0/content/media/url", "blank_variable")],
+    );
+    let mut changes = rich(json!({"buttons": buttons(&["Sim"])}));
+    changes["outside_window"] = json!("template");
+    step_is(changes, &[("/steps/0/fallback_template", "template_missing")], &[]);
+}
+
+#[test]
+fn a_bot_needs_a_helpdesk() {
+    let bot = |content: Value| json!({"content": content, "outside_window": "template"});
+    step_is(bot(json!({"type": "bot", "bot_id": "7"})), &[("/steps/0/content/type", "bot_needs_helpdesk")], &[]);
+    step_is(
+        bot(
+            json!({"type": "bot", "bot_id": "7", "text": "{{ contact.nope }}", "media": {"kind": "image", "url": "x"}}),
+        ),
+        &[
+            ("/steps/0/content/media", "not_allowed"),
+            ("/steps/0/content/media/url", "invalid_link"),
+            ("/steps/0/content/type", "bot_needs_helpdesk"),
+            ("/steps/0/content/text", "unknown_variable"),
+        ],
+        &[],
+    );
+    // Without any sender the channel is what is missing.
+    let report = report(one_step(bot(json!({"type": "bot", "bot_id": "7"}))), &Settings::default(), &[]);
+    assert_eq!(found(&report.problems), [("/steps/0/channel", "sender_missing")]);
+}
+
+#[test]
+fn an_email_begins_its_thread_with_a_subject() {
+    let email = |key: &str, channel: &str, email: Value| {
+        json!({"key": key, "wait": {"value": 1, "unit": "days"}, "channel": channel,
+            "content": {"type": "text", "text": "Olá", "email": email}})
+    };
+    let check = |steps: Value, expected: &[(&str, &str)]| {
+        let document = json!({"name": "a", "target": "charge", "steps": steps});
+        let report = report(document, &Settings::default(), &[sender(1, None)]);
+        let all = report.problems.iter().chain(&report.warnings);
+        let about = all.filter(|p| p.pointer.contains("/email/"));
+        assert_eq!(about.map(|p| (p.pointer.as_str(), p.code)).collect::<Vec<_>>(), expected, "{report:#?}");
+    };
+    let subject = |text: &str| json!({"subject": text});
+    let missing = |n: usize| format!("/steps/{n}/content/email/subject");
+    check(json!([email("a", "email", subject("Fatura")), email("b", "email", json!({}))]), &[]);
+    check(json!([email("a", "email", json!({}))]), &[(&missing(0), "subject_missing")]);
+    check(json!([email("a", "email", subject(" "))]), &[(&missing(0), "required"), (&missing(0), "subject_missing")]);
+    check(
+        json!([email("a", "email", subject("A")), email("b", "email", json!({"thread": "new"}))]),
+        &[(&missing(1), "subject_missing")],
+    );
+    check(json!([email("a", "email", subject("A")), email("b", "email", subject("B"))]), &[(&missing(1), "ignored")]);
+    check(
+        json!([email("a", "email", subject("A")), email("b", "email", json!({"subject": "B", "thread": "new"}))]),
+        &[],
+    );
+    // Nobody has asked for email here: the account has no sender for it.
+    check(json!([email("a", "automatic", json!({}))]), &[]);
+    let mut named = email("a", "automatic", json!({}));
+    named["channel_order"] = json!(["whatsapp", "email"]);
+    check(json!([named]), &[(&missing(0), "subject_missing")]);
+
+    let html = |html: &str| json!([email("a", "email", json!({"subject": "A", "html": html}))]);
+    check(html("<p>{{ contact.first_name | default: 'você' }}</p>"), &[]);
+    check(html("<p>{{ contact.first_name </p>"), &[("/steps/0/content/email/html", "liquid_syntax")]);
+    check(html("<p>{{ contact.name_ }}</p>"), &[("/steps/0/content/email/html", "unknown_variable")]);
+    let cc = |cc: Value| json!([email("a", "email", json!({"subject": "A", "cc": cc}))]);
+    check(cc(json!(["ana@example.com"])), &[]);
+    check(
+        cc(json!(["ana", "a@b.c, d@e.f", "a@b.c\nBcc: x@y.z"])),
+        &[
+            ("/steps/0/content/email/cc/0", "invalid_value"),
+            ("/steps/0/content/email/cc/1", "invalid_value"),
+            ("/steps/0/content/email/cc/2", "invalid_value"),
+        ],
+    );
+    check(cc(json!(["{{ agent.email }}"])), &[("/steps/0/content/email/cc/0", "blank_variable")]);
+    check(json!([email("a", "email", subject(&"x".repeat(256)))]), &[("/steps/0/content/email/subject", "too_long")]);
+}

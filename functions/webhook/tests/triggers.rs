@@ -151,7 +151,7 @@ async fn changed_secrets_count_at_once() {
 #[tokio::test]
 async fn a_batch_of_the_inbound_queue() {
     let function = Function::start().await;
-    let work = InboundWork { tenant: function.tenant, sender: function.sender, events: vec![] };
+    let work = InboundWork::Events { tenant: function.tenant, sender: function.sender, events: vec![] };
     let answer = function
         .handle(json!({"Records": [
             {"messageId": "one", "body": encode(&work), "eventSource": "aws:sqs"},

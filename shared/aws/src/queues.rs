@@ -61,6 +61,6 @@ impl Queues for SqsQueues {
     }
 
     async fn inbound(&self, work: &InboundWork) -> PortResult<()> {
-        self.put(&self.urls.inbound, work.tenant, work).await
+        self.put(&self.urls.inbound, work.tenant(), work).await
     }
 }

@@ -279,7 +279,7 @@ async fn queue_messages_carry_their_account_as_group() {
     let tenant = TenantId::new(&mut ids);
     let work = EnrollWork { tenant, job: JobId::new(&mut ids), part: 3 };
     queues.enroll(&work).await.unwrap();
-    let inbound = InboundWork { tenant, sender: SenderId::of(tenant, &mut ids), events: vec![] };
+    let inbound = InboundWork::Events { tenant, sender: SenderId::of(tenant, &mut ids), events: vec![] };
     queues.inbound(&inbound).await.unwrap();
     let seen = stub.seen.lock().unwrap();
     assert_eq!(

@@ -157,7 +157,7 @@ fn inbound(texts: &[&str]) -> InboundWork {
             name: Some((*text).to_owned()),
         })
     };
-    InboundWork { tenant, sender: SenderId::of(tenant, &mut ids), events: texts.iter().map(event).collect() }
+    InboundWork::Events { tenant, sender: SenderId::of(tenant, &mut ids), events: texts.iter().map(event).collect() }
 }
 
 pub async fn what_is_queued_arrives_as_it_was(of: &impl Delivered) {

@@ -14,7 +14,7 @@ use super::fields::{Data, amount, currency, id, ids, instant, key, parse, text};
 use super::{PaymentWebhook, Unusable};
 use crate::fields::is_path_id;
 use crate::signatures::{lower_hex, signs};
-use crate::whatsapp_cloud::{read_bounded, retry_after};
+use crate::whatsapp_cloud::read_bounded;
 
 /// Where Mercado Pago serves its API.
 const DEFAULT_ORIGIN: &str = "https://api.mercadopago.com";
@@ -78,27 +78,26 @@ pub(super) async fn read_back(
     access_token: &str,
     payment: &str,
 ) -> Result<Option<ChargeEvent>, Refusal> {
-    let refused = |reaction, code: String| Refusal { reaction, code, retry_after: None };
+    let refused = |reaction, code: &str| Refusal { reaction, code: code.to_owned(), retry_after: None };
     if !is_path_id(payment) {
         return Ok(None);
     }
     let origin = base_url.unwrap_or(DEFAULT_ORIGIN).trim_end_matches('/');
     let request = http.get(format!("{origin}/v1/payments/{payment}")).timeout(TOTAL_TIMEOUT).bearer_auth(access_token);
     let sent = request.send().await;
-    let failed = |e: reqwest::Error| refused(Reaction::Transient, if e.is_connect() { "connect" } else { "timeout" }.into());
+    let failed = |e: reqwest::Error| refused(Reaction::Transient, if e.is_connect() { "connect" } else { "timeout" });
     let mut response = sent.map_err(failed)?;
-    let (status, wait) = (response.status().as_u16(), retry_after(response.headers()));
-    match status {
+    match response.status().as_u16() {
         200 => {}
         // None of this account: a test notification, or somebody else's.
         404 => return Ok(None),
-        401 | 403 => return Err(refused(Reaction::Sender, format!("http_{status}"))),
-        429 => return Err(Refusal { retry_after: wait, ..refused(Reaction::Throttled, "http_429".into()) }),
-        _ => return Err(refused(Reaction::Transient, format!("http_{status}"))),
+        401 | 403 => return Err(refused(Reaction::Sender, "access_token")),
+        429 => return Err(refused(Reaction::Throttled, "http_429")),
+        status => return Err(refused(Reaction::Transient, &format!("http_{status}"))),
     }
     let raw = read_bounded(&mut response, MAX_ANSWER_BYTES).await;
-    let raw = raw.ok_or_else(|| refused(Reaction::Transient, "unreadable".into()))?;
-    let body = parse(&raw).map_err(|_| refused(Reaction::Transient, "unreadable".into()))?;
+    let raw = raw.ok_or_else(|| refused(Reaction::Transient, "unreadable"))?;
+    let body = parse(&raw).map_err(|_| refused(Reaction::Transient, "unreadable"))?;
     // The answer must be about what was asked for.
     Ok(event(&raw, &body).filter(|event| event.kept_as.as_deref() == Some(payment)))
 }

@@ -72,10 +72,7 @@ pub fn verify(provider: PaymentProvider, webhook: &PaymentWebhook<'_>, secrets: 
 ///
 /// # Errors
 /// [`Unusable`]: it could not be read.
-pub fn normalise(
-    provider: PaymentProvider,
-    webhook: &PaymentWebhook<'_>,
-) -> Result<Option<PaymentNotice>, Unusable> {
+pub fn normalise(provider: PaymentProvider, webhook: &PaymentWebhook<'_>) -> Result<Option<PaymentNotice>, Unusable> {
     match provider {
         PaymentProvider::Stripe => stripe::normalise(webhook.raw),
         PaymentProvider::Asaas => asaas::normalise(webhook.raw),

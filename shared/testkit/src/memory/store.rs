@@ -4,15 +4,16 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use domain::account::{Account, ApiKey};
-use domain::contact::{Contact, Conversation, Person, Target};
+use domain::contact::{Contact, Conversation, Person, Target, TargetRef};
 use domain::content::Attribute;
 use domain::enrollment::{Enrollment, Lease};
-use domain::ids::{ApiKeyId, ContactId, EnrollmentId, Ids, JobId, SenderId, SequenceId, TenantId};
+use domain::ids::{ApiKeyId, ContactId, EnrollmentId, Ids, JobId, SenderId, SequenceId, SourceId, TenantId};
 use domain::message::{Channel, Identity};
+use domain::payment::PaymentSource;
 use domain::sender::Sender;
 use domain::time::Timestamp;
 use engine::model::{
-    IdempotencyRecord, Job, JobCounts, JobPart, Page, StoredMessage, StoredSequence, Suppression, Version,
+    IdempotencyRecord, Job, JobCounts, JobPart, Page, StoredMessage, StoredSequence, Suppression, Unmatched, Version,
 };
 use engine::ports::{
     Begun, Claim, Clock, ContactSaved, DueEntry, EnrollmentFilter, Inserted, PortResult, Random, Saved, Secrets, Store,

@@ -5,13 +5,14 @@ use domain::account::{Account, ApiKey};
 use domain::contact::{Contact, Conversation, Target};
 use domain::content::Attribute;
 use domain::enrollment::Enrollment;
-use domain::ids::{ContactId, EnrollmentId, JobId, MessageId, SenderId, SequenceId, TenantId};
+use domain::ids::{ContactId, EnrollmentId, JobId, MessageId, SenderId, SequenceId, SourceId, TenantId};
 use domain::message::Identity;
+use domain::payment::PaymentSource;
 use domain::sender::Sender;
 use domain::sequence::TargetKind;
 use domain::time::Timestamp;
 use engine::PortError;
-use engine::model::{Job, JobPart, Page, StoredMessage, StoredSequence, Suppression, Version};
+use engine::model::{Job, JobPart, Page, StoredMessage, StoredSequence, Suppression, Unmatched, Version};
 use engine::ports::{DUE_SHARDS, DueEntry, PortResult, Saved};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -34,6 +35,8 @@ pub struct Tables {
     pub(super) sequences: BTreeMap<(TenantId, SequenceId), StoredSequence>,
     pub(super) versions: BTreeMap<(TenantId, SequenceId, u32), Version>,
     pub(super) senders: BTreeMap<SenderId, Sender>,
+    pub(super) sources: BTreeMap<SourceId, PaymentSource>,
+    pub(super) unmatched: BTreeMap<(SourceId, Timestamp, String), Unmatched>,
     /// When a sender's next slot is free, in microseconds.
     pub(super) rates: BTreeMap<SenderId, i64>,
     pub(super) attributes: BTreeMap<(TenantId, TargetKind, String), Attribute>,
@@ -158,6 +161,7 @@ macro_rules! for_each_store_verb {
             contacts(tenant: TenantId, cursor: Option<&str>, limit: u32) -> Page<Contact>;
             save_conversation(tenant: TenantId, contact: ContactId, conversation: &Conversation) -> Saved<Conversation>;
             save_target(tenant: TenantId, contact: ContactId, target: &Target) -> Saved<Target>;
+            owners(tenant: TenantId, target: &TargetRef) -> Vec<ContactId>;
             insert_enrollment(tenant: TenantId, enrollment: &Enrollment) -> Inserted<Enrollment>;
             enrollment(tenant: TenantId, id: EnrollmentId) -> Option<Enrollment>;
             claim(tenant: TenantId, id: EnrollmentId, generation: u32, step: u32, lease: &Lease) -> Claim;
@@ -177,6 +181,12 @@ macro_rules! for_each_store_verb {
             senders(tenant: TenantId) -> Vec<Sender>;
             delete_sender(id: SenderId) -> bool;
             reserve(sender: SenderId, spacing: i64, now: Timestamp, latest: Timestamp) -> Option<i64>;
+            save_source(tenant: TenantId, source: &PaymentSource) -> Saved<PaymentSource>;
+            source(id: SourceId) -> Option<PaymentSource>;
+            sources(tenant: TenantId) -> Vec<PaymentSource>;
+            delete_source(id: SourceId) -> bool;
+            put_unmatched(entry: &Unmatched) -> ();
+            unmatched(source: SourceId, now: Timestamp, cursor: Option<&str>, limit: u32) -> Page<Unmatched>;
             save_attribute(tenant: TenantId, attribute: &Attribute) -> ();
             declare_attribute(tenant: TenantId, attribute: &Attribute) -> Inserted<Attribute>;
             attributes(tenant: TenantId) -> Vec<Attribute>;

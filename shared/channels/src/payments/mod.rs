@@ -113,7 +113,7 @@ pub fn check_source_config(config: &Value) -> Result<(), Vec<FieldError>> {
 pub fn check_source_credentials(provider: PaymentProvider, credentials: &Value) -> Result<(), Vec<FieldError>> {
     let text = "1 to 4096 visible ASCII characters";
     let (valid, expected): (fn(&str) -> bool, _) = match provider {
-        PaymentProvider::Standard => (standard::is_secret, "`whsec_` and the base64 of 24 to 64 bytes"),
+        PaymentProvider::Standard => (standard::is_secret, "`whsec_` and the base64 of 16 to 128 bytes"),
         _ => (is_secret, text),
     };
     let needs_token = provider == PaymentProvider::Mercadopago;

@@ -38,9 +38,9 @@ fn signing_key(secret: &str) -> Option<Vec<u8>> {
     BASE64.decode(secret.strip_prefix(SECRET_PREFIX).unwrap_or(secret)).ok()
 }
 
-/// As the specification wants a secret.
+/// The specification asks for 24 to 64 bytes; not everybody keeps to it.
 pub(super) fn is_secret(secret: &str) -> bool {
-    signing_key(secret).is_some_and(|key| (24..=64).contains(&key.len()))
+    signing_key(secret).is_some_and(|key| (16..=128).contains(&key.len()))
 }
 
 pub(super) fn normalise(webhook: &PaymentWebhook<'_>) -> Result<Option<PaymentNotice>, Unusable> {

@@ -132,7 +132,7 @@ impl World {
         after.previous = after.previous.plus_seconds(-seconds);
         after.due = after.due.map(|at| at.plus_seconds(-seconds));
         after.wake = after.wake.map(|at| at.plus_seconds(-seconds));
-        assert_eq!(self.stack.store.commit(self.tenant, &after).await.unwrap(), Saved::Yes);
+        assert_eq!(self.stack.store.commit(self.tenant, &after, None).await.unwrap(), Saved::Yes);
     }
 
     /// Lets a schedule fire now. Nothing but its time is changed.

@@ -1,4 +1,6 @@
-//! docs/TIME.md, from outside: against a second implementation.
-#![allow(clippy::unwrap_used)]
+//! docs/TIME.md, from outside: against a second implementation, and in the running program.
+#![allow(clippy::unwrap_used, clippy::print_stdout)]
 
+mod chance;
+mod preview;
 mod table;

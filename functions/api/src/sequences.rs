@@ -7,14 +7,13 @@ use std::sync::Arc;
 
 use axum::extract::State;
 use domain::account::Role;
-use domain::sequence::Sequence;
 use engine::preview::{PreviewRequest, PreviewResponse};
 use engine::sequences::SequenceRefused;
 use engine::{Engine, Ports};
 
-use self::drafts::CloneBody;
 pub(crate) use self::drafts::SequenceView;
-use self::versions::{PublishBody, PublishedView, ReportView, VersionView};
+use self::drafts::{CloneBody, SequenceBody};
+use self::versions::{DiffView, PublishBody, PublishedView, ReportView, VersionView};
 use crate::extract::{Body, By};
 use crate::problem::{FieldError, Problem};
 use crate::routes::{Route, delete, get, post, put};
@@ -23,7 +22,7 @@ pub(crate) fn routes<P: Ports>() -> Vec<Route<P>> {
     let all = vec![
         post("/v1/sequences", Role::Manager, drafts::create::<P>)
             .says("Make a draft")
-            .takes::<Sequence>()
+            .takes::<SequenceBody>()
             .gives::<SequenceView>(201, "the draft"),
         get("/v1/sequences", Role::Viewer, drafts::list::<P>).says("List sequences").lists::<SequenceView>(),
         get("/v1/sequences/{id}", Role::Viewer, drafts::show::<P>)
@@ -32,7 +31,7 @@ pub(crate) fn routes<P: Ports>() -> Vec<Route<P>> {
         put("/v1/sequences/{id}", Role::Manager, drafts::replace::<P>)
             .says("Replace the draft")
             .wants_if_match()
-            .takes::<Sequence>()
+            .takes::<SequenceBody>()
             .gives::<SequenceView>(200, "the draft as it now is"),
         delete("/v1/sequences/{id}", Role::Manager, drafts::remove::<P>).says("Delete a sequence").gives_nothing(),
         post("/v1/sequences/{id}/validate", Role::Viewer, versions::validate::<P>)
@@ -48,6 +47,11 @@ pub(crate) fn routes<P: Ports>() -> Vec<Route<P>> {
         get("/v1/sequences/{id}/versions/{n}", Role::Viewer, versions::version::<P>)
             .says("Read a version")
             .gives::<VersionView>(200, "it"),
+        get("/v1/sequences/{id}/diff", Role::Viewer, versions::diff::<P>)
+            .says("What is different between two versions, or a version and the draft")
+            .asks("from", "a version's number, or `draft`; the newest version unless said otherwise")
+            .asks("to", "a version's number, or `draft`, which it is unless said otherwise")
+            .gives::<DiffView>(200, "every difference, steps by their keys"),
         post("/v1/sequences/{id}/clone", Role::Manager, drafts::duplicate::<P>)
             .says("Copy the draft into a new sequence")
             .takes::<CloneBody>()

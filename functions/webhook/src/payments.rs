@@ -50,7 +50,7 @@ async fn receive<P: Ports>(
     let proves = |known: &Value| verify(provider, &webhook, &secrets(known, now), now);
     let known = credentials(&engine, tenant, &name).await?;
     if !proves(&known) && !renewed(&engine, tenant, &name, &known).await?.is_some_and(|known| proves(&known)) {
-        tracing::warn!(source = %source.id, "payment webhook without proof");
+        tracing::warn!(source = %source.id, "webhook with a wrong signature");
         let detail = "the webhook is not signed by this payment source, or not now";
         return Err(problem(StatusCode::UNAUTHORIZED, "bad_signature", detail));
     }

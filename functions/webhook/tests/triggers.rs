@@ -5,13 +5,13 @@ use std::sync::Arc;
 
 use aws::{QueueUrls, ScheduleTarget, SchedulerTimers, SqsQueues};
 use aws_config::{BehaviorVersion, Region, SdkConfig};
+use base64::{Engine as _, engine::general_purpose::STANDARD as BASE64};
 use channels::Providers;
 use domain::account::{Account, Settings};
-use base64::{Engine as _, engine::general_purpose::STANDARD as BASE64};
 use domain::ids::{Ids, SenderId, TenantId};
 use domain::message::{Channel, ProviderKind};
-use domain::sender::Sender;
 use domain::payment::PaymentProvider;
+use domain::sender::Sender;
 use engine::payments::NewSource;
 use engine::ports::{Clock as _, Secrets as _, Store as _};
 use engine::queue::{InboundWork, encode};
@@ -184,9 +184,7 @@ async fn a_payment_in_base64_through_api_gateway() {
             "isBase64Encoded": is_base64,
         })
     };
-    let unmatched = async || {
-        function.engine.unmatched(function.tenant, source.id, None, 5).await.unwrap().data
-    };
+    let unmatched = async || function.engine.unmatched(function.tenant, source.id, None, 5).await.unwrap().data;
     let encoded = BASE64.encode(&body);
     assert_eq!(function.handle(event(encoded.clone(), false)).await["statusCode"], 401, "the text itself is unsigned");
     assert_eq!(unmatched().await, []);

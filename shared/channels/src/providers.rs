@@ -4,11 +4,12 @@ use std::time::Duration;
 
 use domain::message::{InboundEvent, Outbound, ProviderKind, Reaction, Refusal, SendOutcome};
 use domain::payment::{ChargeEvent, PaymentSource};
+use domain::sender::KnownTemplate;
 use http::HeaderMap;
 use serde_json::Value;
 
 use crate::fields::{FieldError, FieldErrors};
-use crate::whatsapp_cloud::{self, KnownTemplate};
+use crate::whatsapp_cloud;
 
 /// Until a connection (name, TCP, TLS) stands. Past it nothing was written: a known refusal.
 pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::account::User;
+use crate::contact_limits::Counted;
 use crate::enrollment::Enrollment;
 use crate::ids::{ContactId, SenderId};
 use crate::message::{Channel, Identity};
@@ -35,6 +36,9 @@ pub struct Contact {
     pub last_inbound: BTreeMap<SenderId, Timestamp>,
     #[serde(default, skip_serializing_if = "Marks::is_empty")]
     pub marks: Marks,
+    /// What counts against the account's limits for one contact.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub counted: Vec<Counted>,
 }
 
 /// What callers say of a person.
@@ -134,6 +138,7 @@ impl Contact {
             suppressed: BTreeSet::new(),
             last_inbound: BTreeMap::new(),
             marks: Marks::default(),
+            counted: Vec::new(),
         };
         contact.remember(&contact.profile.identities());
         contact

@@ -62,6 +62,18 @@ pub enum Guard {
     SlotAge,
     /// A slot counts for the due that it was taken for.
     SlotOfGeneration,
+    /// A country's cap on a run's steps.
+    RegionCap,
+    /// A contact that has had its day's or week's messages gets no more.
+    ContactLimit,
+    /// What goes out is counted with the contact before.
+    ContactCount,
+    /// Whoever counts on a contact that has changed since looks again.
+    CountAgain,
+    /// A message of one day is not sent on another.
+    DayEnds,
+    /// A message of a day that was sent is not given back.
+    DaySlotUsed,
     /// One event starts one run.
     TriggerOnce,
     /// A request that is repeated finds the run that it began.

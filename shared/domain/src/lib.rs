@@ -12,6 +12,7 @@
 pub mod account;
 pub mod blueprints;
 pub mod contact;
+pub mod contact_limits;
 pub mod content;
 pub mod enrollment;
 mod follow_ups;
@@ -21,6 +22,7 @@ pub mod message;
 pub mod payment;
 pub mod preview;
 pub mod publish;
+pub mod region;
 pub mod sender;
 pub mod sequence;
 pub mod signal;

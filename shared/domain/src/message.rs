@@ -65,6 +65,14 @@ impl ProviderKind {
         }
     }
 
+    /// Seconds between two messages from one sender to one person (CHANNELS.md 1.8), where the provider
+    /// wants some.
+    pub fn pair_seconds(self) -> Option<i64> {
+        match self {
+            Self::WhatsappCloud => Some(6),
+        }
+    }
+
     /// WhatsApp's 24 h customer service window: outside it only templates go out.
     pub fn has_reply_window(self) -> bool {
         match self {
@@ -143,6 +151,8 @@ impl Refusal {
 pub enum Reaction {
     /// A rate was hit: again later, with backoff.
     Throttled,
+    /// Too many messages to this person at once: again soon, and less soon each time.
+    Pair,
     /// A passing fault: again later, with backoff.
     Transient,
     /// This address cannot be reached on this channel.

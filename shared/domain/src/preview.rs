@@ -16,6 +16,7 @@ use crate::enrollment::plan::Context;
 use crate::enrollment::{Enrollment, ParkReason, Planning, Source, SourceType, StepReason};
 use crate::ids::{EnrollmentId, SequenceId};
 use crate::message::{Channel, Message};
+use crate::region::most_steps;
 use crate::sequence::{ContentType, Step, StepChannel};
 use crate::time::{Adjustment, Due, Planned, Timestamp, Zone};
 
@@ -82,14 +83,23 @@ pub fn preview(context: &Context<'_>, start: &Start) -> Result<Vec<PreviewStep>,
     let dates = context.target_dates(&e);
     let planning = Planning { sequence: context.sequence, calendar: &calendar, target_dates: &dates };
     let mut steps = Vec::with_capacity(context.sequence.steps.len());
+    let most = most_steps(&context.sequence.caps, &context.person.contact);
+    let mut gone_out = 0;
     for (index, step) in (0..).zip(&context.sequence.steps) {
         e.step = index;
         let mut shown = blank(context, index, step);
         match planning.due(&e, step, e.previous) {
+            // The run looks when the step's turn has come: the next wait counts from there.
+            Due::At(planned) if most.is_some_and(|most| gone_out >= most) => {
+                shown.base = Some(planned.base);
+                shown.skipped = Some(StepReason::RegionCap);
+                e.previous = planned.at;
+            }
             Due::At(planned) => {
                 let at = planned.at;
                 shown.place(planned, calendar.zone);
                 shown.fill(context, &e, step, at);
+                gone_out += u32::from(shown.message.is_some());
                 e.previous = at;
             }
             // A step that is passed over is decided when its turn comes: the next wait counts from

@@ -5,6 +5,7 @@ use serde_json::Value;
 
 use crate::ids::SenderId;
 use crate::message::{Channel, ProviderKind};
+use crate::sequence::{TemplateButtonType, TemplateHeaderType};
 use crate::time::Timestamp;
 
 /// A sender without its credentials, which live behind the secrets port. Serialised, this is the
@@ -63,13 +64,33 @@ impl SenderLimits {
         });
         spacings.max()
     }
+
+    /// Whether its messages are counted by day.
+    pub fn count_days(&self) -> bool {
+        self.per_day.is_some() || self.ramp_up.is_some()
+    }
+
+    /// How many messages it may send on a day, so many days after its first (TIME.md section 4).
+    /// `None` without such a limit.
+    pub fn allowance(&self, days: u32) -> Option<u32> {
+        [self.per_day, self.ramp_up.as_ref().map(|ramp| ramp.allowance(days))].into_iter().flatten().min()
+    }
 }
 
+/// For new numbers: so many on the first day, and each day `growth` times the day before.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct RampUp {
     pub start_per_day: u32,
     pub growth: f64,
+}
+
+impl RampUp {
+    fn allowance(&self, days: u32) -> u32 {
+        let grown = f64::from(self.start_per_day) * self.growth.powi(days.try_into().unwrap_or(i32::MAX));
+        // 100 × 1.15 is 115, which no sum of binary fractions says. The cast stops at the largest number.
+        (grown * (1.0 + 1e-12)).floor() as u32
+    }
 }
 
 /// A WhatsApp template as the provider lists it.
@@ -81,8 +102,35 @@ pub struct KnownTemplate {
     pub status: String,
     #[serde(default)]
     pub category: Option<String>,
+    /// Distinct variables of the body's text.
     #[serde(default)]
     pub body_parameters: u32,
+    /// What else a send must say; `None` in a list that an earlier release read.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub parts: Option<TemplateParts>,
+}
+
+/// The parameters of a template.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, utoipa::ToSchema)]
+pub struct TemplateParts {
+    /// The body's variables, where they have names and no numbers.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub body_names: Vec<String>,
+    /// A header of media, or a text with a variable. `null`: a send says nothing of the header.
+    #[serde(default)]
+    pub header: Option<TemplateHeaderType>,
+    /// The header's variable, where it has a name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub header_name: Option<String>,
+    #[serde(default)]
+    pub buttons: Vec<KnownButton>,
+}
+
+/// A button that takes a value: of a `quick_reply` it may be left out.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+pub struct KnownButton {
+    pub index: u8,
+    pub sub_type: TemplateButtonType,
 }
 
 #[cfg(test)]
@@ -102,5 +150,26 @@ mod tests {
         check(Some(3), None, None, Some(333_334));
         check(None, Some(7), None, Some(8_571_429));
         check(Some(u32::MAX), None, None, Some(1));
+    }
+
+    #[test]
+    fn a_new_number_grows_day_by_day() {
+        let check = |per_day, ramp_up: Option<(u32, f64)>, days: u32, allowed: Option<u32>| {
+            let ramp_up = ramp_up.map(|(start_per_day, growth)| RampUp { start_per_day, growth });
+            let limits = SenderLimits { per_day, ramp_up, ..SenderLimits::default() };
+            assert_eq!((limits.allowance(days), limits.count_days()), (allowed, allowed.is_some()), "{limits:?}");
+        };
+        check(None, None, 3, None);
+        check(Some(250), None, 0, Some(250));
+        for (days, allowed) in [50, 75, 112, 168, 253, 379].into_iter().enumerate() {
+            check(None, Some((50, 1.5)), days as u32, Some(allowed));
+        }
+        check(Some(100), Some((50, 1.5)), 1, Some(75));
+        check(Some(100), Some((50, 1.5)), 2, Some(100));
+        check(None, Some((100, 1.15)), 1, Some(115));
+        check(None, Some((1_000, 1.1)), 3, Some(1_331));
+        check(None, Some((7, 1.0)), 10_000, Some(7));
+        check(Some(9), Some((50, 10.0)), u32::MAX, Some(9));
+        check(None, Some((1, 2.0)), 5_000, Some(u32::MAX));
     }
 }

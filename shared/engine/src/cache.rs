@@ -1,13 +1,15 @@
-//! What workers need not read for every message: versions for ever, settings and senders for 30 s.
+//! What workers need not read for every message: versions and first days for ever, settings and senders
+//! for 30 s.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 
 use domain::account::Account;
-use domain::ids::{SequenceId, TenantId};
+use domain::enrollment::DaySlot;
+use domain::ids::{SenderId, SequenceId, TenantId};
 use domain::sender::Sender;
 use domain::system::{self, system_sequence};
-use domain::time::Timestamp;
+use domain::time::{NaiveDate, Timestamp};
 use serde_json::Value;
 
 use crate::model::Version;
@@ -15,6 +17,9 @@ use crate::ports::{Clock as _, PortResult, Ports, Secrets as _, Store as _};
 use crate::{Engine, PortError, sequences};
 
 const FRESH_SECONDS: i64 = 30;
+/// For so long a day that was full is not asked for again: a crowd that is due together would ask
+/// thousands of times.
+const FULL_SECONDS: i64 = 10;
 /// More than one account's worth of sequences; beyond it the cache starts again.
 const MAX_VERSIONS: usize = 1_000;
 
@@ -27,6 +32,9 @@ pub struct Cache {
     accounts: Mutex<Aged<Account>>,
     senders: Mutex<Aged<Vec<Sender>>>,
     secrets: Mutex<Secrets>,
+    first_days: Mutex<HashMap<SenderId, NaiveDate>>,
+    /// Since when a sender's day has been full, and at which allowance.
+    full_days: Mutex<HashMap<DaySlot, (Timestamp, u32)>>,
 }
 
 fn fresh<T: Clone>(found: Option<&(Timestamp, T)>, now: Timestamp) -> Option<T> {
@@ -88,6 +96,34 @@ impl<P: Ports> Engine<P> {
             lock(&self.cache.senders).insert(tenant, (now, senders.clone()));
         }
         Ok(senders)
+    }
+
+    /// The day of a sender's first message; it never changes. `today`, where this is the first.
+    pub(crate) async fn first_day(&self, sender: SenderId, today: NaiveDate) -> PortResult<NaiveDate> {
+        if let Some(found) = lock(&self.cache.first_days).get(&sender) {
+            return Ok(*found);
+        }
+        let first = self.store.first_day(sender, today).await?;
+        lock(&self.cache.first_days).insert(sender, first);
+        Ok(first)
+    }
+
+    /// Takes one of a sender's messages of a day, unless the day was full a moment ago.
+    pub(crate) async fn take_day(&self, slot: DaySlot, allowance: u32) -> PortResult<bool> {
+        let now = self.clock.now();
+        let known = lock(&self.cache.full_days).get(&slot).copied();
+        let full =
+            known.is_some_and(|(at, most)| allowance <= most && (0..FULL_SECONDS).contains(&now.seconds_since(at)));
+        if full {
+            return Ok(false);
+        }
+        let taken = self.store.take_day(slot, allowance).await?;
+        if !taken && self.config.cache_settings {
+            let mut full_days = lock(&self.cache.full_days);
+            full_days.retain(|_, (at, _)| now.seconds_since(*at) < FULL_SECONDS);
+            full_days.insert(slot, (now, allowance));
+        }
+        Ok(taken)
     }
 
     /// A sender's credentials; up to 30 s old in workers.

@@ -12,7 +12,7 @@ use domain::sequence::OnDuplicate;
 use domain::time::Timestamp;
 
 use crate::model::Version;
-use crate::ports::{Inserted, Saved, Store as _, Timers as _};
+use crate::ports::{Inserted, PortResult, Saved, Store as _, Timers as _};
 use crate::queue::StepDue;
 use crate::{Engine, MAX_RACES, PortError, Ports, Refused};
 
@@ -84,7 +84,7 @@ impl<P: Ports> Engine<P> {
                     }
                     // Lost to another writer: the next turn reads again.
                     if let Some(ended) = existing.finished(Outcome::Removed, Some("restarted".into()), now) {
-                        self.store.commit(tenant, &ended).await?;
+                        self.commit(tenant, &existing, &ended).await?;
                     }
                 }
                 Decision::New(enrollment) => match self.store.insert_enrollment(tenant, &enrollment).await? {
@@ -125,6 +125,17 @@ impl<P: Ports> Engine<P> {
         self.timers.arm(&due, at, self.now()).await
     }
 
+    /// Writes `next` over `before`. What of its sender's day it no longer has and has not used goes back
+    /// with it.
+    pub(crate) async fn commit(
+        &self,
+        tenant: TenantId,
+        before: &Enrollment,
+        next: &Enrollment,
+    ) -> PortResult<Saved<Enrollment>> {
+        self.store.commit(tenant, next, before.gives_back(next, self.now())).await
+    }
+
     /// Writes what `change` makes of an enrollment, computing it again from what stands there
     /// whenever somebody was faster. `None` from `change` means that there is nothing to do.
     ///
@@ -139,7 +150,7 @@ impl<P: Ports> Engine<P> {
         let mut current = first;
         for _ in 0..MAX_RACES {
             let Some(next) = change(&current) else { return Ok((current, false)) };
-            match self.store.commit(tenant, &next).await? {
+            match self.commit(tenant, &current, &next).await? {
                 Saved::Yes => {
                     if next.generation != current.generation {
                         self.arm(tenant, &next).await?;

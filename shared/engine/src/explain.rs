@@ -1,7 +1,7 @@
 //! Why has it not sent? In words that a support agent understands.
 
 use domain::enrollment::plan::{Context, why_not};
-use domain::enrollment::{Enrollment, State};
+use domain::enrollment::{Enrollment, HappeningCode, State};
 use domain::ids::{EnrollmentId, TenantId};
 use domain::sequence::Sequence;
 use domain::time::Timestamp;
@@ -51,8 +51,8 @@ impl<P: Ports> Engine<P> {
         if !enrollment.state.is_finished() {
             // What it is held for already is said once.
             let known: Vec<_> = blocking.iter().map(|b| b.code).collect();
-            let others = why_not(enrollment, &context, now).into_iter().filter(|(code, _)| !known.contains(code));
-            blocking.extend(others.map(|(code, detail)| Blocking { code, detail, until: None }));
+            let others = why_not(enrollment, &context, now).into_iter().filter(|o| !known.contains(&o.code));
+            blocking.extend(others.map(|o| Blocking { code: o.code, detail: o.detail, until: o.until }));
         }
         Ok(Explanation {
             now,
@@ -86,8 +86,22 @@ fn state_blocks(e: &Enrollment, sequence: &Sequence, now: Timestamp) -> Vec<Bloc
         State::Waiting if let Some(at) = e.closes_at(sequence) => {
             block("closing", format!("every step is done: it waits for the last message's report until {at}"), Some(at))
         }
-        State::Waiting if let Some(slot) = e.due.filter(|slot| e.has_slot() && *slot > now) => {
-            block("sender_limit", format!("its sender's limit lets it go at {slot}"), Some(slot))
+        State::Waiting if let (Some(limit), Some(due)) = (e.waits_for_limit(), e.due.filter(|due| *due > now)) => {
+            let (code, detail) = match limit {
+                HappeningCode::ContactLimited => (
+                    "contact_limit",
+                    format!("contact limit: the contact has had as many messages as allowed until {due}"),
+                ),
+                HappeningCode::DayLimited if e.day.is_some() => {
+                    ("sender_limit", format!("its sender's limit for a day lets it go at {due}"))
+                }
+                HappeningCode::DayLimited => (
+                    "sender_limit",
+                    format!("its sender has no message left for the next days: it asks again at {due}"),
+                ),
+                _ => ("sender_limit", format!("its sender's limit lets it go at {due}")),
+            };
+            block(code, detail, Some(due))
         }
         State::Waiting => match e.due.filter(|due| *due > now) {
             Some(due) => {

@@ -246,7 +246,7 @@ impl<P: Ports> Engine<P> {
         for name in &event.known_as {
             let target = ChargeEvent::target(name);
             for contact in self.store.owners(tenant, &target).await? {
-                known |= self.count(tenant, contact, Some(target.clone()), event).await?;
+                known |= self.count_charge(tenant, contact, Some(target.clone()), event).await?;
             }
         }
         if known || self.count_for_payer(tenant, event).await? {
@@ -286,7 +286,7 @@ impl<P: Ports> Engine<P> {
                     Err(Invalid::Faults(_)) => return Err(PortError::Poison("a charge that cannot be kept".into())),
                 }
             }
-            if self.count(tenant, contact, target, event).await? {
+            if self.count_charge(tenant, contact, target, event).await? {
                 return Ok(true);
             }
         }
@@ -294,7 +294,7 @@ impl<P: Ports> Engine<P> {
     }
 
     /// `false` when the contact is gone.
-    async fn count(
+    async fn count_charge(
         &self,
         tenant: TenantId,
         contact: ContactId,

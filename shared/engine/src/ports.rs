@@ -7,12 +7,12 @@ use std::future::Future;
 use domain::account::{Account, ApiKey};
 use domain::contact::{Contact, Conversation, Person, Target, TargetRef};
 use domain::content::Attribute;
-use domain::enrollment::{Enrollment, Lease, PlannedSend};
+use domain::enrollment::{DaySlot, Enrollment, Lease, PlannedSend};
 use domain::ids::{ApiKeyId, ContactId, EnrollmentId, JobId, SenderId, SequenceId, SourceId, TenantId};
 use domain::message::{Channel, Identity, Outbound, ProviderKind, SendOutcome};
 use domain::payment::{ChargeEvent, PaymentProvider, PaymentSource};
 use domain::sender::{KnownTemplate, Sender};
-use domain::time::Timestamp;
+use domain::time::{NaiveDate, Timestamp};
 use serde_json::Value;
 
 use crate::model::{
@@ -194,10 +194,13 @@ pub trait Store: Send + Sync + 'static {
     /// Writes an enrollment over `rev - 1`. Finding the same `rev` with the same content is success,
     /// whatever [`push_back`](Self::push_back) has moved since; so it is for
     /// [`insert_enrollment`](Self::insert_enrollment).
+    ///
+    /// `gives_back`: a message of its sender's day that is free again, exactly if this is written.
     fn commit(
         &self,
         tenant: TenantId,
         enrollment: &Enrollment,
+        gives_back: Option<DaySlot>,
     ) -> impl Future<Output = PortResult<Saved<Enrollment>>> + Send;
     /// The sweep's push-back: only `wake` and `swept`, if generation and wake are still these.
     fn push_back(
@@ -284,6 +287,11 @@ pub trait Store: Send + Sync + 'static {
         cursor: Option<&str>,
         limit: u32,
     ) -> impl Future<Output = PortResult<Page<Unmatched>>> + Send;
+    /// Takes one of the messages that a sender may send on a day, of `allowance`; `false` when there is none
+    /// left. A lost answer wastes one.
+    fn take_day(&self, slot: DaySlot, allowance: u32) -> impl Future<Output = PortResult<bool>> + Send;
+    /// The day of a sender's first message: `day`, if there was none before.
+    fn first_day(&self, sender: SenderId, day: NaiveDate) -> impl Future<Output = PortResult<NaiveDate>> + Send;
     fn save_attribute(&self, tenant: TenantId, attribute: &Attribute) -> impl Future<Output = PortResult<()>> + Send;
     /// Unless the name is declared for that kind already; finding the same declaration is success.
     fn declare_attribute(

@@ -183,7 +183,7 @@ impl<P: Ports> Engine<P> {
             let now = self.now();
             let settled = settle(&current, token, outcome, sender.provider.has_statuses(), &planning, now);
             let Some(next) = settled else { return current };
-            match self.store.commit(tenant, &next).await {
+            match self.commit(tenant, &current, &next).await {
                 Ok(Saved::Yes) => return next,
                 Ok(Saved::No(Some(newer))) => current = newer,
                 Ok(Saved::No(None)) => return current,

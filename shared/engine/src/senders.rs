@@ -163,7 +163,7 @@ impl<P: Ports> Engine<P> {
         let templates = self.channels.templates(&sender, &credentials).await.map_err(|refusal| {
             let said = format!("the provider refused to list its templates ({})", refusal.code);
             match refusal.reaction {
-                Reaction::Throttled => PortError::Throttled(said).into(),
+                Reaction::Throttled | Reaction::Pair => PortError::Throttled(said).into(),
                 Reaction::Transient => PortError::Transient(said).into(),
                 _ => Refused::rule("provider_refused", said),
             }

@@ -4,6 +4,7 @@
 //! the draft and its new version, so nothing is half done wherever it dies: before the write nothing
 //! happened, after it everything did, and the caller's repeat finds the newer revision.
 
+mod compare;
 mod draft;
 mod publish;
 mod read;
@@ -15,6 +16,7 @@ use domain::system::system_sequence;
 use crate::model::{Caller, StoredSequence};
 use crate::{Engine, PortError, Ports, Refused};
 
+pub use compare::{Compared, Edition};
 pub use domain::publish::{Problem, Report};
 pub use publish::{PublishRefused, Published, Running};
 pub(crate) use read::version;

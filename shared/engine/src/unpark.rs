@@ -50,7 +50,7 @@ impl<P: Ports> Engine<P> {
             Plan::Change(next) if next.state == held.state => return Ok(()),
             _ => {}
         }
-        if self.store.commit(tenant, &freed).await? == Saved::Yes
+        if self.commit(tenant, standing, &freed).await? == Saved::Yes
             && let Some(at) = freed.next_at()
         {
             let due = StepDue { tenant, enrollment: freed.id, generation: freed.generation };

@@ -73,15 +73,7 @@ impl Channels for ProviderAdapter {
     }
 
     async fn templates(&self, sender: &Sender, credentials: &Value) -> Result<Vec<KnownTemplate>, Refusal> {
-        let known = self.providers.templates(sender.provider, &self.config(sender), credentials).await?;
-        let template = |t: channels::whatsapp_cloud::KnownTemplate| KnownTemplate {
-            name: t.name,
-            language: t.language,
-            status: t.status,
-            category: Some(t.category).filter(|category| !category.is_empty()),
-            body_parameters: t.body_parameters,
-        };
-        Ok(known.into_iter().map(template).collect())
+        self.providers.templates(sender.provider, &self.config(sender), credentials).await
     }
 
     /// Pointers start at the request's body: `/config/…` and `/credentials/…`.

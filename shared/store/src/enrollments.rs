@@ -1,7 +1,7 @@
 //! Enrollments: each write is one request with one condition, and the condition is the promise.
 
 use aws_sdk_dynamodb::types::ReturnValue;
-use domain::enrollment::{Enrollment, Lease, State};
+use domain::enrollment::{DaySlot, Enrollment, Lease, State};
 use domain::ids::{EnrollmentId, TenantId};
 use domain::time::Timestamp;
 use engine::model::Page;
@@ -10,9 +10,10 @@ use engine::ports::{Claim, DueEntry, EnrollmentFilter, Inserted, PortResult, Sav
 use crate::DynamoStore;
 use crate::enrollment_item::{self, decode, encode, is_ours};
 use crate::errors::{port_error, unreadable};
-use crate::items::{self, n, s};
+use crate::items::{self, Item, n, s};
 use crate::keys::{self, COARSE, ENROLLMENTS, GSI2, GSI2_SK, Key, SEQUENCES};
-use crate::requests::{Expect, Written, key_text, refused_update};
+use crate::limits;
+use crate::requests::{Expect, Refusal, Transacted, Written, key_text, refused_update};
 
 const WHAT: &str = "enrollment";
 
@@ -74,21 +75,37 @@ pub(crate) async fn claim(
     Ok(if ours { Claim::Claimed(old) } else { Claim::Refused(Some(old)) })
 }
 
-/// One conditional write, and those index entries that moved.
+/// One conditional write, and those index entries that moved. With a message of a day to give back, a
+/// transaction of both.
 pub(crate) async fn commit(
     store: &DynamoStore,
     tenant: TenantId,
     enrollment: &Enrollment,
+    gives_back: Option<DaySlot>,
 ) -> PortResult<Saved<Enrollment>> {
     let expect = Expect::Rev(enrollment.rev.saturating_sub(1));
-    match store.put_if("commit", encode(tenant, enrollment), expect).await? {
-        Written::Yes => Ok(Saved::Yes),
-        Written::No(None) => Ok(Saved::No(None)),
-        Written::No(Some(old)) => {
-            let old = decode(&old)?;
-            Ok(if is_ours(enrollment, &old) { Saved::Yes } else { Saved::No(Some(old)) })
+    let item = encode(tenant, enrollment);
+    if let Some(slot) = gives_back {
+        let both = vec![expect.put(&store.table, item.clone()), limits::give_back(&store.table, slot)];
+        match store.transact("commit", both).await? {
+            Transacted::Yes => return Ok(Saved::Yes),
+            Transacted::No(refusals) => match refusals.into_iter().next() {
+                Some(Refusal { failed: true, old }) => return standing(enrollment, old),
+                // The day's counter has expired: there is nothing to give back to.
+                _ => {}
+            },
         }
     }
+    match store.put_if("commit", item, expect).await? {
+        Written::Yes => Ok(Saved::Yes),
+        Written::No(old) => standing(enrollment, old),
+    }
+}
+
+/// What stands where `ours` was to be written: perhaps our own write, whose answer was lost.
+fn standing(ours: &Enrollment, old: Option<Item>) -> PortResult<Saved<Enrollment>> {
+    let Some(old) = old.map(|item| decode(&item)).transpose()? else { return Ok(Saved::No(None)) };
+    Ok(if is_ours(ours, &old) { Saved::Yes } else { Saved::No(Some(old)) })
 }
 
 /// One conditional update and one index entry. No new revision: nothing that is being computed on

@@ -9,7 +9,7 @@ use std::collections::HashMap;
 use aws_sdk_dynamodb::types::AttributeValue;
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD as B64};
 use domain::contact::TargetRef;
-use domain::enrollment::State;
+use domain::enrollment::{DaySlot, State};
 use domain::ids::{ApiKeyId, ContactId, EnrollmentId, JobId, MessageId, SenderId, SequenceId, SourceId, TenantId};
 use domain::message::Identity;
 use domain::sequence::TargetKind;
@@ -95,9 +95,23 @@ pub(crate) fn source(id: SourceId) -> Key {
     Key::new(tenant(id.tenant()), format!("{SOURCES}{}", compact(&id.as_bytes()[9..])))
 }
 
-/// A partition of its own: throttling it touches nothing else.
+/// A sender's limits have a partition of their own: throttling it touches nothing else.
+fn limits(of: SenderId, sk: impl Into<String>) -> Key {
+    Key::new(format!("{}#LIMIT#{}", tenant(of.tenant()), compact(&of.as_bytes()[9..])), sk)
+}
+
 pub(crate) fn rate(of: SenderId) -> Key {
-    Key::new(format!("{}#LIMIT#{}", tenant(of.tenant()), compact(&of.as_bytes()[9..])), "RATE")
+    limits(of, "RATE")
+}
+
+/// How many of a day's messages are given away.
+pub(crate) fn day(slot: DaySlot) -> Key {
+    limits(slot.sender, format!("DAY#{}", slot.day))
+}
+
+/// The day of the first message.
+pub(crate) fn first_day(of: SenderId) -> Key {
+    limits(of, "FIRST")
 }
 
 pub(crate) const SEQUENCES: &str = "SEQ#";

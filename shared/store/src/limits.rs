@@ -1,17 +1,18 @@
-//! A sender's rate: one theoretical arrival time (when the next slot is free), in a partition of its
-//! own.
+//! A sender's limits, in a partition of their own: its rate, as one theoretical arrival time (when the next
+//! slot is free), and a counter for each of its days.
 
-use aws_sdk_dynamodb::types::ReturnValue;
+use aws_sdk_dynamodb::types::{ReturnValue, TransactWriteItem, Update};
+use domain::enrollment::DaySlot;
 use domain::ids::SenderId;
-use domain::time::Timestamp;
+use domain::time::{NaiveDate, Timestamp, Zone, day_begins};
 use engine::PortError;
 use engine::ports::PortResult;
 
 use crate::DynamoStore;
-use crate::errors::port_error;
+use crate::errors::{port_error, unreadable};
 use crate::items::{self, n};
-use crate::keys;
-use crate::requests::refused_update;
+use crate::keys::{self, TTL};
+use crate::requests::{Expect, Written, refused_update};
 
 const WHAT: &str = "rate";
 const TAT: &str = "tat";
@@ -66,4 +67,47 @@ pub(crate) async fn reserve(
         }
     }
     Err(PortError::Throttled("a sender's rate is taken from too fast".into()))
+}
+
+const FIRST: &str = "first day";
+/// A day's counter goes some days after the day.
+const DAY_KEPT_DAYS: i64 = 8;
+
+/// One conditional update. The SDK's repeat of one whose answer was lost takes another message: one is
+/// wasted.
+pub(crate) async fn take_day(store: &DynamoStore, slot: DaySlot, allowance: u32) -> PortResult<bool> {
+    let update = store
+        .update(&keys::day(slot))
+        .update_expression("SET taken = if_not_exists(taken, :none) + :one, #ttl = :expiry")
+        .condition_expression("attribute_not_exists(taken) OR taken < :allowance")
+        .expression_attribute_names("#ttl", TTL)
+        .expression_attribute_values(":none", n(0))
+        .expression_attribute_values(":one", n(1))
+        .expression_attribute_values(":allowance", n(allowance))
+        .expression_attribute_values(":expiry", n(day_begins(Zone::UTC, slot.day).plus_days(DAY_KEPT_DAYS).0));
+    match update.send().await {
+        Ok(_) => Ok(true),
+        Err(error) if refused_update(&error).is_some() => Ok(false),
+        Err(error) => Err(port_error("take day", &error)),
+    }
+}
+
+/// As a part of a transaction: one of a day's messages is free again. Refused where the day has none.
+pub(crate) fn give_back(table: &str, slot: DaySlot) -> TransactWriteItem {
+    let update = Update::builder()
+        .table_name(table)
+        .set_key(Some(keys::day(slot).attributes()))
+        .update_expression("SET taken = taken - :one")
+        .condition_expression("taken > :none")
+        .expression_attribute_values(":none", n(0))
+        .expression_attribute_values(":one", n(1));
+    TransactWriteItem::builder().update(update.build().expect("table, key and expression are set")).build()
+}
+
+/// One conditional write; what stood there before it stays.
+pub(crate) async fn first_day(store: &DynamoStore, sender: SenderId, day: NaiveDate) -> PortResult<NaiveDate> {
+    match store.put_if(FIRST, items::record(&keys::first_day(sender), &day), Expect::Nothing).await? {
+        Written::Yes => Ok(day),
+        Written::No(old) => items::content(FIRST, &old.ok_or_else(|| unreadable(FIRST))?),
+    }
 }

@@ -3,12 +3,12 @@
 use domain::account::{Account, ApiKey};
 use domain::contact::{Contact, Conversation, Person, Target, TargetRef};
 use domain::content::Attribute;
-use domain::enrollment::{Enrollment, Lease};
+use domain::enrollment::{DaySlot, Enrollment, Lease};
 use domain::ids::{ApiKeyId, ContactId, EnrollmentId, JobId, SenderId, SequenceId, SourceId, TenantId};
 use domain::message::{Channel, Identity};
 use domain::payment::PaymentSource;
 use domain::sender::Sender;
-use domain::time::Timestamp;
+use domain::time::{NaiveDate, Timestamp};
 use engine::model::{
     IdempotencyRecord, Job, JobCounts, JobPart, Page, StoredMessage, StoredSequence, Suppression, Unmatched, Version,
 };
@@ -107,8 +107,13 @@ impl Store for DynamoStore {
         enrollments::claim(self, tenant, id, generation, step, lease).await
     }
 
-    async fn commit(&self, tenant: TenantId, enrollment: &Enrollment) -> PortResult<Saved<Enrollment>> {
-        enrollments::commit(self, tenant, enrollment).await
+    async fn commit(
+        &self,
+        tenant: TenantId,
+        enrollment: &Enrollment,
+        gives_back: Option<DaySlot>,
+    ) -> PortResult<Saved<Enrollment>> {
+        enrollments::commit(self, tenant, enrollment, gives_back).await
     }
 
     async fn push_back(&self, entry: DueEntry, generation: u32, wake: Timestamp, swept: u32) -> PortResult<bool> {
@@ -216,6 +221,14 @@ impl Store for DynamoStore {
         limit: u32,
     ) -> PortResult<Page<Unmatched>> {
         payments::unmatched(self, source, now, cursor, limit).await
+    }
+
+    async fn take_day(&self, slot: DaySlot, allowance: u32) -> PortResult<bool> {
+        limits::take_day(self, slot, allowance).await
+    }
+
+    async fn first_day(&self, sender: SenderId, day: NaiveDate) -> PortResult<NaiveDate> {
+        limits::first_day(self, sender, day).await
     }
 
     async fn save_attribute(&self, tenant: TenantId, attribute: &Attribute) -> PortResult<()> {

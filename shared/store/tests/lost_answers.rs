@@ -15,8 +15,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use contract::{NOW, World, next};
 use domain::account::{Account, Settings};
 use domain::contact::Profile;
-use domain::enrollment::State;
+use domain::enrollment::{DaySlot, State};
 use domain::message::Identity;
+use domain::time::{Zone, civil_day};
 use engine::ports::{Begun, Claim, ContactSaved, DueEntry, Inserted, Saved, Store as _};
 use store::DynamoStore;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -109,7 +110,7 @@ async fn of_an_enrollments_writes() {
     assert!(thief.has_stolen());
     let settled = next(&sending, |n| (n.state, n.lease) = (State::Waiting, None));
     thief.steal();
-    assert_eq!(store.commit(w.tenant, &settled).await, Ok(Saved::Yes));
+    assert_eq!(store.commit(w.tenant, &settled, None).await, Ok(Saved::Yes));
     assert!(thief.has_stolen());
     let entry = DueEntry { wake: settled.wake.unwrap(), tenant: w.tenant, enrollment: e.id };
     thief.steal();
@@ -165,4 +166,28 @@ async fn a_slot_whose_answer_is_lost_is_given_to_nobody_else() {
         assert!(thief.has_stolen());
         assert_eq!(slot, Ok(Some(NOW.0 * 1_000_000 + expected * spacing)));
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_message_of_a_day_is_given_back_once_though_the_answer_is_lost() {
+    let (thief, store) = robbed().await;
+    let mut w = World::new();
+    let sender = domain::ids::SenderId::of(w.tenant, &mut w.ids);
+    let slot = DaySlot { sender, day: civil_day(Zone::UTC, NOW) };
+    for _ in 0..3 {
+        assert_eq!(store.take_day(slot, 3).await, Ok(true));
+    }
+    let e = w.enrollment();
+    store.insert_enrollment(w.tenant, &e).await.unwrap();
+    let paused = next(&e, |e| e.state = State::Paused);
+    thief.steal();
+    assert_eq!(store.commit(w.tenant, &paused, Some(slot)).await, Ok(Saved::Yes));
+    assert!(thief.has_stolen());
+    assert_eq!(store.take_day(slot, 3).await, Ok(true));
+    assert_eq!(store.take_day(slot, 3).await, Ok(false));
+    // Taking one is no such write: what is lost is wasted.
+    thief.steal();
+    assert_eq!(store.take_day(slot, 5).await, Ok(true));
+    assert!(thief.has_stolen());
+    assert_eq!(store.take_day(slot, 5).await, Ok(false));
 }

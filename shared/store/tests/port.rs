@@ -49,7 +49,12 @@ keeps! {
     limits:
         slots_are_evenly_spaced_from_now_on,
         none_is_taken_after_the_latest,
-        reservers_at_once_get_slots_of_their_own;
+        reservers_at_once_get_slots_of_their_own,
+        a_day_has_so_many_messages,
+        takers_at_once_get_no_more_than_the_day_has,
+        the_first_day_stays,
+        what_is_written_gives_back_once,
+        of_rivals_one_gives_back;
     enrollments:
         what_is_written_is_read,
         one_of_many_inserts_wins,

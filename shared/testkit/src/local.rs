@@ -2,6 +2,7 @@
 
 use domain::ids::AttemptRef;
 use domain::message::{Channel, DeliveryStatus, ProviderKind};
+use domain::sender::TemplateParts;
 use domain::time::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -104,6 +105,10 @@ pub struct TemplateEntry {
     /// Left out, the first use decides.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub body_parameters: Option<u32>,
+    /// What else a send must say, in the form of `GET /v1/senders/{id}/templates`. Left out, the first use
+    /// decides, and until then the list shows neither header nor buttons.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub parts: Option<TemplateParts>,
 }
 
 fn approved() -> String {

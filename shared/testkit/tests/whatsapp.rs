@@ -279,6 +279,32 @@ async fn a_template_learns_its_shape_at_first_use() {
              "parameters": [{"type": "coupon_code", "coupon_code": "PIX10"}]},
         ]})
     );
+    // What was learned is what the list tells, in Meta's words and back.
+    let listed = world.providers.templates(KIND, &world.config, &world.credentials).await.unwrap();
+    assert_eq!((listed[0].name.as_str(), listed[0].body_parameters), ("cobranca_1", 1));
+    assert_eq!(
+        serde_json::to_value(&listed[0].parts).unwrap(),
+        json!({"body_names": ["first_name"], "header": "document", "buttons": [
+            {"index": 0, "sub_type": "url"}, {"index": 1, "sub_type": "quick_reply"}, {"index": 2, "sub_type": "copy_code"}]})
+    );
+    let changed = |change: fn(&mut RenderedTemplate)| {
+        let mut other = full.clone();
+        let Message::WhatsappTemplate(rendered) = &mut other.message else { panic!() };
+        change(rendered);
+        other
+    };
+    for (change, code) in [
+        ((|t| t.header = None) as fn(&mut RenderedTemplate), "132000"),
+        (|t| t.header.as_mut().unwrap().type_ = TemplateHeaderType::Image, "132012"),
+        (|t| t.body = RenderedParameters::Named(vec![("name".into(), "Ana".into())]), "100"),
+        (|t| drop(t.buttons.remove(0)), "132000"),
+        (|t| t.buttons[2].index = 4, "132012"),
+        (|t| t.buttons[2].value = "X".repeat(16), "100"),
+    ] {
+        assert_eq!(refusal(world.send(&changed(change)).await).code, code);
+    }
+    let no_payload = changed(|t| drop(t.buttons.remove(1)));
+    assert!(matches!(world.send(&no_payload).await, SendOutcome::Accepted { .. }));
     let count = (Reaction::Template, "132000".to_owned());
     assert_eq!(reaction(world.send(&template("cobranca_1", &["Ana"])).await), count);
     assert!(matches!(world.send(&template("b", &["1", "2"])).await, SendOutcome::Accepted { .. }));
@@ -384,7 +410,7 @@ async fn error_codes_come_as_meta_answers_them() {
         (131031, Reaction::Sender),
         (4, Reaction::Throttled),
         (130429, Reaction::Throttled),
-        (131056, Reaction::Throttled),
+        (131056, Reaction::Pair),
         (131000, Reaction::Transient),
         (131016, Reaction::Transient),
         (131050, Reaction::OptedOut),

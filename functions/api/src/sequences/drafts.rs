@@ -11,11 +11,15 @@ use engine::model::StoredSequence;
 use engine::{Engine, Ports};
 use http::{HeaderValue, StatusCode, header};
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use super::refused;
-use crate::extract::{Asked, Body, By, Expected, IfMatch, NewIds, Params};
-use crate::problem::Problem;
+use crate::extract::{Asked, Body, By, Expected, IfMatch, Json, NewIds, Params};
+use crate::problem::{FieldError, Problem};
+use crate::shape::collect;
 use crate::wire::{At, List, ListQuery, id};
+
+const MAX_OWNER: usize = 255;
 
 /// The draft with what is known of it.
 #[derive(Debug, Serialize, utoipa::ToSchema)]
@@ -35,6 +39,32 @@ pub(crate) struct SequenceView {
     draft: Sequence,
 }
 
+/// A sequence, and for admins whose it is.
+#[derive(Debug, Serialize, utoipa::ToSchema)]
+pub(crate) struct SequenceBody {
+    /// A key's user email, or its id. Left out: a new draft is the caller's, an old one keeps its owner.
+    owner: Option<String>,
+    #[serde(flatten)]
+    sequence: Sequence,
+}
+
+impl SequenceBody {
+    /// By hand, because what is flattened loses the pointers of its errors and takes any field.
+    fn read(mut body: Value) -> Result<Self, Problem> {
+        let owner = body.as_object_mut().and_then(|fields| fields.remove("owner")).filter(|o| !o.is_null());
+        let (sequence, mut errors) = collect(body);
+        let text = owner.as_ref().map(|owner| owner.as_str().map(str::trim).unwrap_or_default().to_owned());
+        let odd = |o: &String| o.is_empty() || o.chars().count() > MAX_OWNER || o.chars().any(char::is_control);
+        if text.as_ref().is_some_and(odd) {
+            errors.push(FieldError::new("/owner", "invalid_value", "must be a user's email or a key's id"));
+        }
+        match sequence {
+            Some(sequence) if errors.is_empty() => Ok(Self { owner: text, sequence }),
+            _ => Err(Problem::invalid(errors)),
+        }
+    }
+}
+
 #[derive(Debug, Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct CloneBody {
@@ -47,8 +77,10 @@ pub(super) async fn create<P: Ports>(
     State(engine): State<Arc<Engine<P>>>,
     By(caller): By,
     NewIds(mut ids): NewIds,
-    Body(sequence): Body<Sequence>,
+    Json(body): Json,
 ) -> Result<Response, Problem> {
+    let SequenceBody { owner, sequence } = SequenceBody::read(body)?;
+    let caller = caller.giving_to(owner)?;
     let stored = engine.create_sequence(&caller, sequence, &mut ids).await.map_err(refused)?;
     Ok(answer(StatusCode::CREATED, stored))
 }
@@ -76,9 +108,10 @@ pub(super) async fn replace<P: Ports>(
     By(caller): By,
     Params(sequence): Params<String>,
     IfMatch(expected): IfMatch,
-    Body(body): Body<Sequence>,
+    Json(body): Json,
 ) -> Result<Response, Problem> {
     let id: SequenceId = id(&sequence)?;
+    let SequenceBody { owner, sequence } = SequenceBody::read(body)?;
     let revision = match expected {
         Expected::Revision(revision) => revision,
         Expected::Any => {
@@ -86,7 +119,7 @@ pub(super) async fn replace<P: Ports>(
             stored.ok_or_else(|| Problem::not_found("sequence"))?.revision
         }
     };
-    let stored = engine.update_sequence(&caller, id, revision, body).await.map_err(refused)?;
+    let stored = engine.update_sequence(&caller, id, revision, sequence, owner).await.map_err(refused)?;
     Ok(answer(StatusCode::OK, stored))
 }
 

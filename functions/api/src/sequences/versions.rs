@@ -4,16 +4,17 @@ use std::sync::Arc;
 
 use axum::extract::State;
 use domain::ids::SequenceId;
+use domain::publish::diff::Diff;
 use domain::sequence::Sequence;
 use engine::model::Version;
-use engine::sequences::Running;
+use engine::sequences::{Edition, Running};
 use engine::{Engine, Ports};
 use serde::{Deserialize, Serialize};
 
 use super::{fields, refused};
 use crate::extract::{Asked, By, OptionalBody, Params};
 use crate::problem::{FieldError, Problem};
-use crate::wire::{At, List, ListQuery, id};
+use crate::wire::{At, List, ListQuery, given, id};
 
 /// An immutable version.
 #[derive(Debug, Serialize, utoipa::ToSchema)]
@@ -59,6 +60,36 @@ pub(crate) enum RunningBody {
 pub(crate) struct PublishedView {
     version: u32,
     warnings: Vec<FieldError>,
+}
+
+/// What was compared, and every difference.
+#[derive(Debug, Serialize, utoipa::ToSchema)]
+pub(crate) struct DiffView {
+    from: EditionView,
+    to: EditionView,
+    #[serde(flatten)]
+    diff: Diff,
+}
+
+/// A version's number, or `draft`.
+#[derive(Debug, Serialize, utoipa::ToSchema)]
+#[serde(untagged)]
+pub(crate) enum EditionView {
+    Version(u32),
+    Draft(DraftWord),
+}
+
+#[derive(Debug, Serialize, utoipa::ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum DraftWord {
+    Draft,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct DiffQuery {
+    from: Option<String>,
+    to: Option<String>,
 }
 
 pub(super) async fn validate<P: Ports>(
@@ -108,6 +139,35 @@ pub(super) async fn version<P: Ports>(
     let found = engine.version(caller.tenant, id(&sequence)?, id(&number)?).await?;
     let version = found.ok_or_else(|| Problem::not_found("version"))?;
     Ok(axum::Json(VersionView::from(version.as_ref().clone())))
+}
+
+pub(super) async fn diff<P: Ports>(
+    State(engine): State<Arc<Engine<P>>>,
+    By(caller): By,
+    Params(sequence): Params<String>,
+    Asked(query): Asked<DiffQuery>,
+) -> Result<axum::Json<DiffView>, Problem> {
+    let [from, to] = [&query.from, &query.to].map(|side| given(side).map(edition).transpose());
+    let compared = engine.compare(caller.tenant, id(&sequence)?, from?, to?).await?;
+    Ok(axum::Json(DiffView { from: compared.from.into(), to: compared.to.into(), diff: compared.diff }))
+}
+
+fn edition(text: &str) -> Result<Edition, Problem> {
+    match text {
+        "draft" => Ok(Edition::Draft),
+        number => number.parse().map(Edition::Version).map_err(|_| {
+            Problem::rule("invalid_parameter", format!("query: `{number}` is neither a version's number nor `draft`"))
+        }),
+    }
+}
+
+impl From<Edition> for EditionView {
+    fn from(edition: Edition) -> Self {
+        match edition {
+            Edition::Draft => Self::Draft(DraftWord::Draft),
+            Edition::Version(number) => Self::Version(number),
+        }
+    }
 }
 
 impl From<Version> for VersionView {

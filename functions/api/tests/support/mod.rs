@@ -100,6 +100,7 @@ impl ports::Channels for Mute {
             status: "APPROVED".into(),
             category: None,
             body_parameters: 0,
+            parts: None,
         };
         Ok(vec![named("b"), named("a")])
     }

@@ -127,6 +127,7 @@ fn planned(text: &str) -> PlannedSend {
     let tenant = TenantId::new(&mut ids);
     PlannedSend {
         not_before: None,
+        day: None,
         tenant,
         enrollment: due(1).enrollment,
         generation: u32::MAX,
@@ -188,7 +189,8 @@ pub async fn a_message_has_a_largest_size(of: &impl Delivered) {
     let of_size = |bytes: usize| {
         let mut work = inbound(&[&"x".repeat((bytes - empty) / 2)]);
         if (bytes - empty) % 2 == 1
-            && let Some(InboundEvent::Message(message)) = work.events.first_mut()
+            && let InboundWork::Events { events, .. } = &mut work
+            && let Some(InboundEvent::Message(message)) = events.first_mut()
         {
             message.id.push('x');
         }

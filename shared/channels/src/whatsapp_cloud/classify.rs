@@ -8,7 +8,7 @@ use domain::message::{Reaction, Refusal};
 /// `http_status` is that of the answer, `None` for a status webhook; it only decides about codes
 /// that the table does not know. `is_transient` is the error's own word: where Meta says that trying
 /// again may help, a permanent reaction softens to `Transient` (so no sender is suspended over a
-/// hiccup). Pair-rate refusals (131056) carry no `retry_after`: the wait grows with the attempts
+/// hiccup). Pair-rate refusals (131056) have a reaction of their own: the wait grows with the attempts
 /// (4^n s), which only the caller counts.
 pub fn classify(code: i64, http_status: Option<u16>, is_transient: Option<bool>) -> Refusal {
     let mut reaction = by_code(code).unwrap_or_else(|| by_status(http_status));
@@ -37,8 +37,10 @@ fn by_code(code: i64) -> Option<Reaction> {
         // number's standing worse. People must look.
         131048 | 131064 => Reaction::Sender,
 
-        // Rates: application, user, page, custom; account; number; pair; flow.
-        4 | 17 | 32 | 613 | 80007 | 130429 | 131056 | 132069 => Reaction::Throttled,
+        // Rates: application, user, page, custom; account; number; flow.
+        4 | 17 | 32 | 613 | 80007 | 130429 | 132069 => Reaction::Throttled,
+        // Of this sender and this person.
+        131056 => Reaction::Pair,
 
         // Service down, temporarily unavailable, being upgraded, or "unknown" by Meta's own word.
         1 | 2 | 131000 | 131016 | 131057 | 133004 | 135000 => Reaction::Transient,
@@ -99,7 +101,8 @@ mod tests {
         for (codes, reaction) in [
             (&[0, 190, 3, 10, 200, 250, 299, 131005, 368, 131031, 131042, 131045, 133010, 131037][..], Sender),
             (&[131048, 131064], Sender),
-            (&[4, 80007, 130429, 131056, 132069], Throttled),
+            (&[4, 80007, 130429, 132069], Throttled),
+            (&[131056], Pair),
             (&[1, 2, 131000, 131016, 131057, 135000], Transient),
             (&[131047], OutsideWindow),
             (&[131050], OptedOut),

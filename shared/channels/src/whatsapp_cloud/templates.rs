@@ -1,9 +1,8 @@
 //! The templates of a WhatsApp Business Account.
 
-use std::collections::BTreeSet;
-
 use domain::message::{Reaction, Refusal};
-use serde::{Deserialize, Serialize};
+use domain::sender::{KnownButton, KnownTemplate, TemplateParts};
+use domain::sequence::{TemplateButtonType, TemplateHeaderType};
 use serde_json::Value;
 
 use super::config::{Config, Credentials};
@@ -15,20 +14,6 @@ const PAGE: u32 = 100;
 const MAX_PAGES: usize = 100;
 /// A page carries each template's whole text.
 const MAX_PAGE_BYTES: usize = 4 * 1024 * 1024;
-
-/// A template as Meta lists it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct KnownTemplate {
-    pub name: String,
-    /// Meta's locale (`pt_BR`).
-    pub language: String,
-    /// `APPROVED`, `PENDING`, `REJECTED`, `PAUSED`, `DISABLED` …: Meta's word, upper-case.
-    pub status: String,
-    /// `MARKETING`, `UTILITY`, `AUTHENTICATION`; Meta may change it.
-    pub category: String,
-    /// Distinct variables of the body text.
-    pub body_parameters: u32,
-}
 
 /// All templates of the sender's account, over all pages.
 ///
@@ -69,7 +54,10 @@ async fn page(
         .get(config.url(&config.waba_id, "message_templates"))
         .timeout(TOTAL_TIMEOUT)
         .bearer_auth(&credentials.access_token)
-        .query(&[("fields", "name,language,status,category,components"), ("limit", &PAGE.to_string())]);
+        .query(&[
+            ("fields", "name,language,status,category,parameter_format,components"),
+            ("limit", &PAGE.to_string()),
+        ]);
     if let Some(after) = after {
         request = request.query(&[("after", after)]);
     }
@@ -88,28 +76,64 @@ async fn page(
 
 fn known(template: &Value) -> Option<KnownTemplate> {
     let field = |name: &str| text(template, name).map(String::from);
-    let body = template
-        .get("components")
-        .and_then(Value::as_array)
-        .into_iter()
-        .flatten()
-        .find(|component| text(component, "type").is_some_and(|type_| type_.eq_ignore_ascii_case("body")))
-        .and_then(|component| text(component, "text"))
-        .unwrap_or_default();
+    let word = |name: &str| field(name).unwrap_or_default().to_ascii_uppercase();
+    let components = template.get("components").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
+    let component =
+        |type_: &str| components.iter().find(|c| text(c, "type").is_some_and(|t| t.eq_ignore_ascii_case(type_)));
+    let named = word("parameter_format") == "NAMED";
+    let body = variables(component("body").and_then(|body| text(body, "text")).unwrap_or_default());
+    let header = component("header");
+    let header_type = header.and_then(self::header);
+    let header_name = header.filter(|_| named && header_type == Some(TemplateHeaderType::Text));
+    let header_name = header_name.and_then(|h| variables(text(h, "text")?).first().map(|name| (*name).to_owned()));
     Some(KnownTemplate {
         name: field("name")?,
         language: field("language")?,
-        status: field("status").unwrap_or_default().to_ascii_uppercase(),
-        category: field("category").unwrap_or_default().to_ascii_uppercase(),
-        body_parameters: count_variables(body),
+        status: word("status"),
+        category: Some(word("category")).filter(|category| !category.is_empty()),
+        body_parameters: u32::try_from(body.len()).unwrap_or(u32::MAX),
+        parts: Some(TemplateParts {
+            body_names: if named { body.iter().map(|name| (*name).to_owned()).collect() } else { Vec::new() },
+            header: header_type,
+            header_name,
+            buttons: component("buttons").map(buttons).unwrap_or_default(),
+        }),
     })
 }
 
-/// `{{1}}` or `{{first_name}}`, each once.
-fn count_variables(text: &str) -> u32 {
-    let names: BTreeSet<&str> =
-        text.split("{{").skip(1).filter_map(|rest| Some(rest.split_once("}}")?.0.trim())).collect();
-    u32::try_from(names.len()).unwrap_or(u32::MAX)
+/// The parameter that a send gives for a header.
+fn header(component: &Value) -> Option<TemplateHeaderType> {
+    let has_variable = || text(component, "text").is_some_and(|t| !variables(t).is_empty());
+    match text(component, "format").unwrap_or("TEXT").to_ascii_uppercase().as_str() {
+        "TEXT" if has_variable() => Some(TemplateHeaderType::Text),
+        "IMAGE" => Some(TemplateHeaderType::Image),
+        "VIDEO" => Some(TemplateHeaderType::Video),
+        "DOCUMENT" => Some(TemplateHeaderType::Document),
+        _ => None,
+    }
+}
+
+fn buttons(component: &Value) -> Vec<KnownButton> {
+    let all = component.get("buttons").and_then(Value::as_array).into_iter().flatten();
+    let takes = |button: &Value| match text(button, "type")?.to_ascii_uppercase().as_str() {
+        "URL" if !variables(text(button, "url")?).is_empty() => Some(TemplateButtonType::Url),
+        "QUICK_REPLY" => Some(TemplateButtonType::QuickReply),
+        "COPY_CODE" => Some(TemplateButtonType::CopyCode),
+        _ => None,
+    };
+    // A template has ten buttons at most.
+    (0_u8..10).zip(all).filter_map(|(index, b)| Some(KnownButton { index, sub_type: takes(b)? })).collect()
+}
+
+/// `{{1}}` or `{{first_name}}`, each once, in the order in which they stand.
+fn variables(text: &str) -> Vec<&str> {
+    let names = text.split("{{").skip(1).filter_map(|rest| Some(rest.split_once("}}")?.0.trim()));
+    names.fold(Vec::new(), |mut each, name| {
+        if !each.contains(&name) {
+            each.push(name);
+        }
+        each
+    })
 }
 
 #[cfg(test)]
@@ -129,8 +153,47 @@ mod tests {
             ("{{ open", 0),
             ("}} {{1}} {{", 1),
         ] {
-            assert_eq!(count_variables(text), count, "{text}");
+            assert_eq!(variables(text).len(), count, "{text}");
         }
+    }
+
+    #[test]
+    fn what_a_send_must_say_is_read() {
+        let read = known(&json!({"name": "fatura", "language": "pt_BR", "status": "APPROVED", "category": "utility",
+            "parameter_format": "NAMED", "components": [
+                {"type": "HEADER", "format": "TEXT", "text": "Fatura de {{first_name}}"},
+                {"type": "BODY", "text": "{{first_name}}, R$ {{amount}}. {{first_name}}!"},
+                {"type": "FOOTER", "text": "Loja"},
+                {"type": "BUTTONS", "buttons": [
+                    {"type": "PHONE_NUMBER", "text": "Ligar", "phone_number": "+551130000000"},
+                    {"type": "URL", "text": "Site", "url": "https://example.com"},
+                    {"type": "URL", "text": "Pagar", "url": "https://example.com/{{1}}"},
+                    {"type": "QUICK_REPLY", "text": "Já paguei"},
+                    {"type": "COPY_CODE", "example": "PIX10"}]}]}))
+        .unwrap();
+        let button = |index, sub_type| KnownButton { index, sub_type };
+        assert_eq!(read.category.as_deref(), Some("UTILITY"));
+        assert_eq!(read.body_parameters, 2);
+        assert_eq!(
+            read.parts.unwrap(),
+            TemplateParts {
+                body_names: vec!["first_name".into(), "amount".into()],
+                header: Some(TemplateHeaderType::Text),
+                header_name: Some("first_name".into()),
+                buttons: vec![
+                    button(2, TemplateButtonType::Url),
+                    button(3, TemplateButtonType::QuickReply),
+                    button(4, TemplateButtonType::CopyCode),
+                ],
+            }
+        );
+        let header = |header: Value| {
+            let template = json!({"name": "a", "language": "en", "components": [header]});
+            known(&template).unwrap().parts.unwrap().header
+        };
+        assert_eq!(header(json!({"type": "HEADER", "format": "TEXT", "text": "Olá"})), None);
+        assert_eq!(header(json!({"type": "header", "format": "image"})), Some(TemplateHeaderType::Image));
+        assert_eq!(header(json!({"type": "HEADER", "format": "LOCATION"})), None);
     }
 
     #[test]

@@ -234,12 +234,18 @@ impl Enrollment {
     fn pause_now(&mut self, now: Timestamp) {
         self.state = State::Paused;
         self.wake = None;
+        self.day = None;
         self.happened(now, HappeningCode::Paused, None);
     }
 
     fn resume_now(&mut self, mode: ResumeMode, planning: &Planning<'_>, now: Timestamp) {
         self.happened(now, HappeningCode::Resumed, None);
         self.state = State::Waiting;
+        // A due that passed while it was held is late anew, whatever had been decided before: many are
+        // resumed at once, and are spread (TIME.md section 3).
+        if self.due.is_some_and(|due| due < now) {
+            self.caught_up = false;
+        }
         match (mode, self.due) {
             // A date may have moved meanwhile; what was hurried stays so.
             (ResumeMode::KeepSchedule, Some(due)) if self.send_now || !self.waits_for_a_date(planning) => {
@@ -277,6 +283,7 @@ impl Enrollment {
             self.happened(now, HappeningCode::Replanned, None);
             self.state = State::Waiting;
             self.caught_up = false;
+            self.day = None;
             self.due = Some(now);
             self.wake = Some(now);
         }
@@ -287,6 +294,7 @@ impl Enrollment {
         self.state = State::Waiting;
         self.send_now = true;
         self.caught_up = true;
+        self.day = None;
         self.due = Some(now);
         self.wake = Some(now);
     }

@@ -113,6 +113,7 @@ impl Wish {
                 target: self.target.clone(),
                 caught_up: false,
                 reserved: None,
+                day: None,
                 send_now: false,
                 intents: Vec::new(),
                 migrate_to: None,

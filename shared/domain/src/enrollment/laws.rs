@@ -1,5 +1,8 @@
 //! Laws that hold whatever happens to a run, in any order.
 
+use std::collections::BTreeMap;
+
+use chrono::NaiveDate;
 use proptest::prelude::*;
 
 use super::control::ResumeMode;
@@ -53,12 +56,15 @@ fn moves() -> impl Strategy<Value = Move> {
 
 proptest! {
     #[test]
-    fn a_run_keeps_its_laws(script in prop::collection::vec(moves(), 1..60), open in any::<bool>(), limited in any::<bool>()) {
+    fn a_run_keeps_its_laws(script in prop::collection::vec(moves(), 1..60), open in any::<bool>(), limited in any::<bool>(), days in any::<bool>()) {
         let mut world = World::new();
         if open {
             world.person.contact.last_inbound.insert(world.sender.id, START.plus_hours(-2));
         }
         world.sender.limits.per_minute = limited.then_some(6);
+        world.sender.limits.per_day = days.then_some(2);
+        // The sender's messages of each day that are given away, and those that may have been sent.
+        let (mut given, mut sent): (BTreeMap<NaiveDate, u32>, BTreeMap<NaiveDate, u32>) = Default::default();
         let mut e = world.enrolled();
         let mut now = START;
         // Steps that a provider was asked for, and whether that is known not to have arrived.
@@ -66,10 +72,28 @@ proptest! {
         for step in script {
             let before = e.clone();
             let planning = world.planning();
+            let mut holds = e.day;
             let next = match step {
                 Move::Timer(passed) => {
                     now = now.plus_seconds(passed);
-                    let planned = match world.plan(&e, now) {
+                    let mut first = world.plan(&e, now);
+                    if let Plan::Day(wish) = first {
+                        // The others have had theirs of some days.
+                        let free = |n: i64| (passed / 7 + n) % 3 > 0;
+                        let left = |day: &NaiveDate| given.get(day).copied().unwrap_or(0) < wish.allowance(*day, None);
+                        let taken = wish.days.iter().zip(0..).find(|((day, _), n)| free(*n) && left(day));
+                        let taken = taken.map(|((day, _), _)| *day);
+                        taken.into_iter().for_each(|day| *given.entry(day).or_default() += 1);
+                        first = match wish.with(taken, now) {
+                            Ok(holding) => {
+                                holds = holding.day;
+                                world.plan(&holding, now)
+                            }
+                            Err(waits) => waits,
+                        };
+                        prop_assert!(!matches!(first, Plan::Day(_)), "it has one of today's");
+                    }
+                    let planned = match first {
                         Plan::Reserve(asked) => {
                             let slot = (passed % 5 > 0).then_some((now.0 + passed % 100) * 1_000_000);
                             asked.with(slot, now)
@@ -77,7 +101,7 @@ proptest! {
                         planned => planned,
                     };
                     match planned {
-                        Plan::Reserve(_) => unreachable!("it was reserved"),
+                        Plan::Reserve(_) | Plan::Day(_) => unreachable!("it was reserved"),
                         Plan::Send(planned) => {
                             prop_assert!(!open_sends.contains(&planned.step), "a second send of step {}", planned.step);
                             open_sends.push(planned.step);
@@ -119,6 +143,30 @@ proptest! {
                 Move::Reply(ends) => e.replied(now, ends.then_some(Outcome::Replied), now),
             };
             let Some(next) = next else { continue };
+            let mut holding = e.clone();
+            holding.day = holds;
+            if let Some(back) = holding.gives_back(&next, now) {
+                let given = given.entry(back.day).or_default();
+                prop_assert!(*given > 0, "a message of {} is given back that nobody had", back.day);
+                *given -= 1;
+            }
+            match (&before.lease, &next.lease) {
+                (None, Some(lease)) => {
+                    prop_assert_eq!(lease.day.is_some(), days);
+                    lease.day.into_iter().for_each(|day| *sent.entry(day).or_default() += 1);
+                }
+                (Some(lease), None) if lease.day.is_some() => {
+                    let mut attempts = next.records.iter().flat_map(|r| &r.attempts);
+                    let attempt = attempts.find(|a| a.generation == lease.generation).map(|a| &a.result);
+                    if matches!(attempt, Some(AttemptResult::Refused(_))) {
+                        *sent.entry(lease.day.unwrap()).or_default() -= 1;
+                    }
+                }
+                _ => {}
+            }
+            for (day, sent) in &sent {
+                prop_assert!(Some(sent) <= given.get(day), "{} messages of {}, {:?} given", sent, day, given.get(day));
+            }
             e = next;
             prop_assert_eq!(e.rev, before.rev + 1, "every write bumps rev once");
             prop_assert!(e.generation >= before.generation);

@@ -65,6 +65,7 @@ impl Enrollment {
         if !stays_next {
             self.caught_up = false;
             self.send_now = false;
+            self.day = None;
             self.forget_plan(was_next);
         }
         match self.due {

@@ -8,7 +8,8 @@
 //! - [`control`]: pause, resume, skip, send now, finish.
 //! - [`migrate`]: on to another version.
 //! - [`schedule`]: when the next step is due.
-//! - [`rate`]: when its sender's rate lets it go.
+//! - [`day`], [`rate`]: when its sender's limits let it go; [`pair`]: how near to another message to the same
+//!   person.
 //! - [`view`]: steps and timeline for people.
 //!
 //! **Invariant:** every change bumps `rev`; everything that changes what happens next also bumps
@@ -17,8 +18,10 @@
 
 pub(crate) mod compose;
 pub mod control;
+pub mod day;
 pub mod enroll;
 pub mod migrate;
+mod pair;
 pub mod plan;
 pub mod rate;
 mod schedule;
@@ -29,8 +32,8 @@ pub mod view;
 
 pub use schedule::{Planning, target_dates};
 pub use types::{
-    Attempt, AttemptResult, Body, Enrollment, Entered, Happening, HappeningCode, Intent, Lease, MessageForm, Outcome,
-    ParkReason, PlannedSend, Reserved, Source, SourceType, State, StepReason, StepRecord, StepStatus,
+    Attempt, AttemptResult, Body, DaySlot, Enrollment, Entered, Happening, HappeningCode, Intent, Lease, MessageForm,
+    Outcome, ParkReason, PlannedSend, Reserved, Source, SourceType, State, StepReason, StepRecord, StepStatus,
 };
 
 #[cfg(test)]
@@ -42,6 +45,9 @@ mod found;
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod laws;
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod limits;
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod moves;

@@ -1,19 +1,22 @@
 //! A timer fired: what now? The one place that decides whether a message goes out. What it says, and by
 //! which channel and sender, is [`super::compose`]'s.
 
-use super::compose::Not;
-use super::rate::{Reservation, paced};
+use super::compose::{Composed, Not};
+use super::day::DayWish;
+use super::pair;
+use super::rate::{Hours, Reservation, paced};
 use super::schedule::Planning;
 use super::settle::{lapse, resolve};
-use super::types::{Enrollment, ParkReason, PlannedSend, State, StepStatus};
+use super::types::{Enrollment, HappeningCode, ParkReason, PlannedSend, State, StepReason, StepStatus};
 use crate::account::Settings;
 use crate::contact::Person;
 use crate::content::Templates;
 use crate::guard;
-use crate::ids::TenantId;
+use crate::ids::{SenderId, TenantId};
+use crate::region::most_steps;
 use crate::sender::Sender;
 use crate::sequence::{Sequence, Step};
-use crate::time::{Due, Timestamp, Unit, allowed_until, next_allowed};
+use crate::time::{Due, Timestamp, Unit, allowed_until, civil_day, day_begins, next_allowed, next_day_change};
 
 /// A send that waits longer than this in the queue is planned again.
 const MAX_BUFFERED_SECONDS: i64 = 3600;
@@ -32,6 +35,15 @@ pub struct Context<'a> {
     pub templates: &'a Templates,
 }
 
+impl Context<'_> {
+    /// Whether as many of the run's steps have gone out as the sequence's cap for the contact's country
+    /// allows (API.md, `caps`).
+    fn is_capped(&self, e: &Enrollment) -> bool {
+        let most = most_steps(&self.sequence.caps, &self.person.contact);
+        guard!(RegionCap, most.is_some_and(|most| e.gone_out() >= most as usize))
+    }
+}
+
 #[derive(Debug, Clone, PartialEq)]
 pub enum Plan {
     /// Another generation's timer, or nothing to do: see to the current one's timer.
@@ -39,6 +51,8 @@ pub enum Plan {
     /// Too early, or a live lease: come back at this instant under the same generation.
     NotBefore(Timestamp),
     Send(Box<PlannedSend>),
+    /// It may go out, if its sender has a message of the day left for it.
+    Day(Box<DayWish>),
     /// It may go out, as soon as its sender's rate has a slot for it.
     Reserve(Box<Reservation>),
     /// Write this, then arm its timer.
@@ -107,48 +121,100 @@ pub fn plan(e: &Enrollment, generation: u32, context: &Context<'_>, now: Timesta
                 next.due = Some(at);
                 next.wake = Some(at);
                 next.caught_up |= caught_up;
+                // Another day's message is of no use then.
+                next.day = next.day.filter(|slot| slot.day == civil_day(settings.zone(), at));
             });
         }
         When::Reschedule => return change(e, |next| next.schedule(&planning, now)),
     }
+    if context.is_capped(e) {
+        return change(e, |next| {
+            next.pass_over(&step.key, StepStatus::Skipped, StepReason::RegionCap, now);
+            next.schedule(&planning, now);
+        });
+    }
     match context.compose(e, step, now) {
-        Ok(composed) => {
-            let allowed = allowed_until(&calendar, step.window.as_ref(), is_business(step), now).end();
-            let mut not_after = now.plus_seconds(MAX_BUFFERED_SECONDS);
-            if let Some(end) = allowed {
-                not_after = not_after.min(end.plus_seconds(-1));
-            }
-            if let Some(closes) = composed.window_closes {
-                not_after = not_after.min(closes);
-            }
-            let planned = PlannedSend {
-                tenant: context.tenant,
-                enrollment: e.id,
-                generation: e.generation,
-                step: e.step,
-                version: e.version,
-                sender: composed.sender,
-                channel: composed.channel,
-                form: composed.form,
-                to: composed.to,
-                message: composed.message,
-                not_before: None,
-                not_after,
-                contact_zone: context.person.contact.profile.timezone.clone(),
-                target_dates: dates.clone(),
-            };
-            let Some(spacing) = context.sender(composed.sender).and_then(|s| s.limits.spacing()) else {
-                return Plan::Send(Box::new(planned));
-            };
-            let reopens = allowed.map(|end| next_allowed(&calendar, step.window.as_ref(), is_business(step), end));
-            paced(e, planned, spacing, allowed, reopens.flatten(), now)
-        }
+        Ok(composed) => context.send(e, step, composed, &planning, now),
         Err(Not::Skip(reason)) => change(e, |next| {
             next.pass_over(&step.key, StepStatus::Skipped, reason, now);
             next.schedule(&planning, now);
         }),
         Err(Not::Fail(reason)) => change(e, |next| next.fail(&step.key, step.on_failure, reason, &planning, now)),
         Err(Not::Park(reason)) => change(e, |next| next.park(reason, None, now)),
+    }
+}
+
+impl Context<'_> {
+    /// A step that may go out as far as its own rules are concerned: now the limits (TIME.md section 4).
+    fn send(&self, e: &Enrollment, step: &Step, composed: Composed, planning: &Planning<'_>, now: Timestamp) -> Plan {
+        let sender = self.sender(composed.sender);
+        if let Some(at) = self.pair_room(e, composed.sender, now) {
+            return Plan::NotBefore(at);
+        }
+        let (calendar, window) = (planning.calendar, step.window.as_ref());
+        let next_allowed = |from| next_allowed(calendar, window, is_business(step), from);
+        let (zone, limits) = (self.settings.zone(), &self.settings.contact_limits);
+        let today = civil_day(zone, now);
+        let room = self.person.contact.has_room_from(limits, e.id, &step.key, today);
+        if guard!(ContactLimit, room > today) {
+            return change(e, |next| match next_allowed(day_begins(zone, room)) {
+                Some(at) => next.wait_for(at, HappeningCode::ContactLimited, now),
+                None => next.park(ParkReason::NeverAllowed, None, now),
+            });
+        }
+        let of_day = sender.map(|s| &s.limits).filter(|limits| limits.count_days());
+        if let Some(limits) = of_day {
+            let held = e.day.filter(|slot| slot.day >= today);
+            match held {
+                None => {
+                    let asked = (composed.sender, limits);
+                    return Plan::Day(Box::new(DayWish::new(e, asked, zone, next_allowed, now)));
+                }
+                Some(slot) if slot.sender == composed.sender && slot.day == today => {}
+                // Another sender's, or for a later day: it goes back, and this one asks anew.
+                Some(_) => return change(e, |next| next.day = None),
+            }
+        }
+        let mut allowed = allowed_until(calendar, window, is_business(step), now).end();
+        let day_ends = next_day_change(zone, now);
+        // What counts for a day goes out on that day.
+        if guard!(DayEnds, of_day.is_some() || !limits.is_empty()) {
+            allowed = Some(allowed.map_or(day_ends, |end| end.min(day_ends)));
+        }
+        let mut not_after = now.plus_seconds(MAX_BUFFERED_SECONDS);
+        if let Some(end) = allowed {
+            not_after = not_after.min(end.plus_seconds(-1));
+        }
+        if let Some(closes) = composed.window_closes {
+            not_after = not_after.min(closes);
+        }
+        let planned = PlannedSend {
+            tenant: self.tenant,
+            enrollment: e.id,
+            generation: e.generation,
+            step: e.step,
+            version: e.version,
+            sender: composed.sender,
+            channel: composed.channel,
+            form: composed.form,
+            to: composed.to,
+            message: composed.message,
+            not_before: None,
+            day: of_day.map(|_| today),
+            not_after,
+            contact_zone: self.person.contact.profile.timezone.clone(),
+            target_dates: planning.target_dates.clone(),
+        };
+        let Some(spacing) = sender.and_then(|s| s.limits.spacing()) else {
+            return Plan::Send(Box::new(planned));
+        };
+        paced(e, planned, spacing, Hours { allowed, reopens: allowed.and_then(next_allowed), day_ends }, now)
+    }
+
+    /// When the message may follow the person's last one from this sender, if not now.
+    fn pair_room(&self, e: &Enrollment, sender: SenderId, now: Timestamp) -> Option<Timestamp> {
+        let apart = self.sender(sender)?.provider.pair_seconds()?;
+        pair::room(e, self.person, sender, apart, now)
     }
 }
 
@@ -189,20 +255,42 @@ fn when(e: &Enrollment, step: &Step, planning: &Planning<'_>, now: Timestamp) ->
     }
 }
 
-/// What would keep the current step from going out if it were due now: (code, words).
-pub fn why_not(e: &Enrollment, context: &Context<'_>, now: Timestamp) -> Vec<(&'static str, String)> {
+/// What keeps the current step from going out, were it due now.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Obstacle {
+    pub code: &'static str,
+    /// For people.
+    pub detail: String,
+    /// When it ends by itself, if it does.
+    pub until: Option<Timestamp>,
+}
+
+/// Everything that would keep the current step from going out if it were due now.
+pub fn why_not(e: &Enrollment, context: &Context<'_>, now: Timestamp) -> Vec<Obstacle> {
     let mut all = Vec::new();
+    let mut add = |code, detail: String, until| all.push(Obstacle { code, detail, until });
+    let skipped = |reason: StepReason| format!("the step will be skipped: {}", reason.explain());
     if !context.settings.enabled {
-        all.push((ParkReason::ModuleDisabled.as_str(), ParkReason::ModuleDisabled.explain().to_owned()));
+        add(ParkReason::ModuleDisabled.as_str(), ParkReason::ModuleDisabled.explain().to_owned(), None);
     }
     let Some(step) = context.sequence.steps.get(e.step as usize) else { return all };
+    if context.is_capped(e) {
+        add(StepReason::RegionCap.as_str(), skipped(StepReason::RegionCap), None);
+        return all;
+    }
     match context.compose(e, step, now) {
-        Ok(_) => {}
-        Err(Not::Skip(reason)) => {
-            all.push((reason.as_str(), format!("the step will be skipped: {}", reason.explain())))
+        Ok(composed) => {
+            // Of the next few seconds: it means nothing to a step that is not due.
+            let is_due = e.state == State::Waiting && e.due.is_some_and(|due| due <= now);
+            if let Some(at) = context.pair_room(e, composed.sender, now).filter(|_| is_due) {
+                let detail =
+                    format!("pair limit: another message to this person has just left; this one follows at {at}");
+                add("pair_limit", detail, Some(at));
+            }
         }
-        Err(Not::Fail(reason)) => all.push((reason.as_str(), format!("the step will fail: {}", reason.explain()))),
-        Err(Not::Park(reason)) => all.push((reason.as_str(), reason.explain().to_owned())),
+        Err(Not::Skip(reason)) => add(reason.as_str(), skipped(reason), None),
+        Err(Not::Fail(reason)) => add(reason.as_str(), format!("the step will fail: {}", reason.explain()), None),
+        Err(Not::Park(reason)) => add(reason.as_str(), reason.explain().to_owned(), None),
     }
     all
 }

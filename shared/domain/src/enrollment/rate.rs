@@ -24,26 +24,28 @@ pub struct Reservation {
     pub spacing: i64,
     /// The last instant at which it may go out, as things stand.
     pub latest: Timestamp,
-    /// When it may go out again after that, if ever.
-    reopens: Option<Timestamp>,
+    hours: Hours,
 }
 
-/// `allowed`: the end of the hours that are allowed now; `reopens`: when the next ones begin.
-pub(super) fn paced(
-    e: &Enrollment,
-    mut planned: PlannedSend,
-    spacing: i64,
-    allowed: Option<Timestamp>,
-    reopens: Option<Timestamp>,
-    now: Timestamp,
-) -> Plan {
+/// When it may go out, as things stand.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct Hours {
+    /// The end of the hours that are allowed now.
+    pub(super) allowed: Option<Timestamp>,
+    /// When the next ones begin.
+    pub(super) reopens: Option<Timestamp>,
+    /// When the civil day ends.
+    pub(super) day_ends: Timestamp,
+}
+
+pub(super) fn paced(e: &Enrollment, mut planned: PlannedSend, spacing: i64, hours: Hours, now: Timestamp) -> Plan {
     let ours = e.has_slot() && e.reserved.is_some_and(|r| r.sender == planned.sender);
     if let Some(slot) = e.due.filter(|slot| ours && !guard!(SlotAge, now > slot.plus_seconds(SLOT_SECONDS))) {
         planned.hold(slot);
         return Plan::Send(Box::new(planned));
     }
-    let latest = allowed.map_or(now.plus_days(DAYS_AHEAD), |end| end.plus_seconds(-1));
-    Plan::Reserve(Box::new(Reservation { enrollment: e.clone(), planned, spacing, latest, reopens }))
+    let latest = hours.allowed.map_or(now.plus_days(DAYS_AHEAD), |end| end.plus_seconds(-1));
+    Plan::Reserve(Box::new(Reservation { enrollment: e.clone(), planned, spacing, latest, hours }))
 }
 
 impl Reservation {
@@ -61,15 +63,15 @@ impl Reservation {
             return Plan::Send(Box::new(self.planned));
         }
         let sender = self.planned.sender;
-        change(&self.enrollment, |next| match slot.or(self.reopens) {
+        change(&self.enrollment, |next| match slot.or(self.hours.reopens) {
             Some(at) => {
-                next.happened(now, HappeningCode::Limited, Some(at.to_string()));
-                next.due = Some(at);
-                next.wake = Some(at);
+                let (day, caught_up) = (next.day.filter(|_| at < self.hours.day_ends), next.caught_up);
+                next.wait_for(at, HappeningCode::Limited, now);
+                next.day = day;
                 // The change is the next generation: the slot is that one's.
                 let generation = next.generation.wrapping_add(1);
                 next.reserved = slot.map(|_| Reserved { generation, sender });
-                next.caught_up |= slot.is_none();
+                next.caught_up = caught_up || slot.is_none();
             }
             None => next.park(ParkReason::NeverAllowed, None, now),
         })

@@ -82,6 +82,11 @@ impl Enrollment {
         guard!(PossiblySent, self.body.records.iter().any(|r| r.key == key && r.possibly_sent()))
     }
 
+    /// How many of the run's steps may have reached the person.
+    pub(crate) fn gone_out(&self) -> usize {
+        self.body.records.iter().filter(|r| r.possibly_sent()).count()
+    }
+
     pub(crate) fn happened(&mut self, at: Timestamp, code: HappeningCode, detail: Option<String>) {
         /// Enough for people; the latest matter most.
         const KEPT: usize = 12;
@@ -104,6 +109,7 @@ impl Enrollment {
     /// wake. Steps whose time has passed are skipped on the way; after the last the run completes.
     /// Does not bump the generation: the caller does, once.
     pub(crate) fn schedule(&mut self, planning: &Planning<'_>, now: Timestamp) {
+        self.day = None;
         // What comes next is on the other version, which only planning has.
         if guard!(MigrateHolds, self.migrate_to.is_some()) {
             self.state = State::Waiting;
@@ -185,7 +191,8 @@ impl Enrollment {
         }
     }
 
-    /// The step is decided without having gone out; the next one's wait counts from here.
+    /// The step is decided without having gone out; the next one's wait counts from here, or from the
+    /// run's `start_at` if that is still ahead.
     pub(crate) fn pass_over(&mut self, key: &str, status: StepStatus, reason: StepReason, now: Timestamp) {
         let record = self.record(key);
         // What has reached the person stays so, whatever became of another attempt at it.
@@ -194,7 +201,7 @@ impl Enrollment {
             record.reason = Some(reason);
             record.decided_at = Some(now);
         }
-        self.advance(now);
+        self.advance(now.max(self.previous));
     }
 
     /// On to the next index, whose wait counts from `previous`.
@@ -204,6 +211,7 @@ impl Enrollment {
         self.caught_up = false;
         self.send_now = false;
         self.reserved = None;
+        self.day = None;
     }
 
     pub(crate) fn park(&mut self, reason: ParkReason, detail: Option<String>, now: Timestamp) {
@@ -212,6 +220,7 @@ impl Enrollment {
         }
         self.state = State::Parked(reason);
         self.wake = None;
+        self.day = None;
     }
 
     /// Ends the run. A send in flight keeps its lease and wake, so that it is still recorded.
@@ -221,6 +230,7 @@ impl Enrollment {
         self.body.intents.clear();
         self.migrate_to = None;
         self.due = None;
+        self.day = None;
         if !guard!(EndKeepsLease, self.lease.is_some()) {
             self.lease = None;
             self.wake = None;

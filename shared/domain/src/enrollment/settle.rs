@@ -2,8 +2,8 @@
 
 use super::schedule::Planning;
 use super::types::{
-    Attempt, AttemptResult, Enrollment, HappeningCode, Lease, MessageForm, Outcome, ParkReason, PlannedSend, State,
-    StepReason, StepStatus,
+    Attempt, AttemptResult, DaySlot, Enrollment, HappeningCode, Lease, MessageForm, Outcome, ParkReason, PlannedSend,
+    State, StepReason, StepStatus,
 };
 use crate::guard;
 use crate::message::{DeliveryStatus, Reaction, Refusal, SendOutcome};
@@ -48,6 +48,7 @@ impl PlannedSend {
             sender: self.sender,
             channel: self.channel,
             form: self.form,
+            day: self.day,
             resolve_at: None,
             reported: None,
         }
@@ -184,6 +185,7 @@ impl Enrollment {
     /// Accepted, then reported as failed before it was settled.
     fn settle_failed(&mut self, refusal: &Refusal, id: Option<String>, planning: &Planning<'_>, now: Timestamp) {
         let Some(lease) = self.lease.take() else { return };
+        self.day = None;
         if let Some(step) = planning.step(self.step) {
             self.record(&step.key).attempt(&lease, AttemptResult::Failed(refusal.code.clone()), id);
         }
@@ -192,6 +194,8 @@ impl Enrollment {
 
     fn settle_refused(&mut self, refusal: &Refusal, planning: &Planning<'_>, now: Timestamp) {
         let Some(lease) = self.lease.take() else { return };
+        // The next try has the message of the day that this one did not use.
+        self.day = lease.day.map(|day| DaySlot { sender: lease.sender, day });
         if let Some(step) = planning.step(self.step) {
             self.record(&step.key).attempt(&lease, AttemptResult::Refused(refusal.code.clone()), None);
         }
@@ -204,6 +208,7 @@ impl Enrollment {
         let Some(step) = planning.step(in_flight) else { return };
         if guard!(SettleRank, self.has_possibly_sent(&step.key)) {
             // An earlier attempt has reached the person after all: there is nothing left to try.
+            self.day = None;
             if self.state.is_finished() {
                 self.wake = None;
                 return;
@@ -212,6 +217,7 @@ impl Enrollment {
             return self.apply_intents(in_flight, planning, now);
         }
         if self.state.is_finished() {
+            self.day = None;
             let record = self.record(&step.key);
             record.status = StepStatus::Failed;
             record.reason = Some(reason(refusal.reaction, form));
@@ -220,7 +226,7 @@ impl Enrollment {
             return;
         }
         match refusal.reaction {
-            Reaction::Throttled | Reaction::Transient => {
+            Reaction::Throttled | Reaction::Pair | Reaction::Transient => {
                 let record = self.record(&step.key);
                 let first = *record.first_try.get_or_insert(now);
                 record.tries += 1;
@@ -228,7 +234,7 @@ impl Enrollment {
                 if now.seconds_since(first) >= RETRY_FOR_SECONDS {
                     self.fail(&step.key, step.on_failure, StepReason::ProviderUnavailable, planning, now);
                 } else {
-                    self.again_at(now.plus_seconds(backoff(tries, refusal.retry_after)), now, &refusal.code);
+                    self.again_at(now.plus_seconds(backoff(tries, refusal)), now, &refusal.code);
                 }
             }
             Reaction::OutsideWindow if form == MessageForm::Text && step.fallback_template.is_some() => {
@@ -278,7 +284,9 @@ impl Enrollment {
 
 fn reason(reaction: Reaction, form: MessageForm) -> StepReason {
     match reaction {
-        Reaction::Throttled | Reaction::Transient | Reaction::Sender => StepReason::ProviderUnavailable,
+        Reaction::Throttled | Reaction::Pair | Reaction::Transient | Reaction::Sender => {
+            StepReason::ProviderUnavailable
+        }
         Reaction::Recipient => StepReason::RecipientUnreachable,
         Reaction::Message if form == MessageForm::Text => StepReason::MessageRejected,
         Reaction::Message | Reaction::Template => StepReason::TemplateRejected,
@@ -287,10 +295,15 @@ fn reason(reaction: Reaction, form: MessageForm) -> StepReason {
     }
 }
 
-/// Seconds until the next try: doubling from 15 s to 15 min, and not before the provider allows.
-fn backoff(tries: u32, retry_after: Option<u32>) -> i64 {
-    let doubled = FIRST_BACKOFF_SECONDS << (tries.saturating_sub(1)).min(6);
-    doubled.min(MAX_BACKOFF_SECONDS).max(retry_after.map_or(0, i64::from))
+/// Seconds until the next try: doubling from 15 s to 15 min, and not before the provider allows. Over
+/// WhatsApp's limit for one person 1 s, 4 s, 16 s and so on.
+fn backoff(tries: u32, refusal: &Refusal) -> i64 {
+    let earlier = tries.saturating_sub(1);
+    let wait = match refusal.reaction {
+        Reaction::Pair => 1 << (2 * earlier.min(5)),
+        _ => FIRST_BACKOFF_SECONDS << earlier.min(6),
+    };
+    wait.min(MAX_BACKOFF_SECONDS).max(refusal.retry_after.map_or(0, i64::from))
 }
 
 impl super::types::StepRecord {

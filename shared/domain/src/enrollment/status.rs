@@ -132,7 +132,9 @@ impl Enrollment {
             Reaction::Message if form == MessageForm::Text => StepReason::MessageRejected,
             Reaction::Message => StepReason::TemplateRejected,
             Reaction::OptedOut => StepReason::Suppressed,
-            Reaction::Throttled | Reaction::Transient | Reaction::Sender => StepReason::ProviderUnavailable,
+            Reaction::Throttled | Reaction::Pair | Reaction::Transient | Reaction::Sender => {
+                StepReason::ProviderUnavailable
+            }
             Reaction::Recipient => StepReason::RecipientUnreachable,
         });
         record.decided_at = Some(now);

@@ -6,7 +6,7 @@ use serde_json::json;
 
 use super::control::ResumeMode;
 use super::enroll::{Decision, EntryRefusal, Wish};
-use super::plan::{Context, Plan, plan};
+use super::plan::{Context, Obstacle, Plan, plan, why_not};
 use super::settle::settle;
 use super::status::status;
 use super::*;
@@ -21,6 +21,8 @@ use crate::time::{Calendar, Timestamp};
 
 /// 2026-11-16T12:00:00Z, a Monday.
 pub(super) const START: Timestamp = Timestamp(1_794_830_400);
+
+static NO_TEMPLATES: crate::content::Templates = crate::content::Templates::new();
 
 pub(super) struct World {
     pub(super) tenant: TenantId,
@@ -106,21 +108,24 @@ impl World {
         }
     }
 
-    pub(super) fn plan(&self, e: &Enrollment, now: Timestamp) -> Plan {
-        self.with_context(|context| plan(e, e.generation, context, now))
-    }
-
-    fn with_context<T>(&self, ask: impl FnOnce(&Context<'_>) -> T) -> T {
-        let context = Context {
+    fn context(&self) -> Context<'_> {
+        Context {
             tenant: self.tenant,
             person: &self.person,
             sequence: &self.sequence,
             moves_to: self.moves_to.as_ref(),
             settings: &self.settings,
             senders: std::slice::from_ref(&self.sender),
-            templates: &crate::content::Templates::new(),
-        };
-        ask(&context)
+            templates: &NO_TEMPLATES,
+        }
+    }
+
+    pub(super) fn plan(&self, e: &Enrollment, now: Timestamp) -> Plan {
+        plan(e, e.generation, &self.context(), now)
+    }
+
+    pub(super) fn why_not(&self, e: &Enrollment, now: Timestamp) -> Vec<Obstacle> {
+        why_not(e, &self.context(), now)
     }
 
     pub(super) fn planned(&self, e: &Enrollment, now: Timestamp) -> PlannedSend {
@@ -421,6 +426,41 @@ fn pausing_holds_and_resuming_keeps_or_restarts_the_wait() {
     assert_eq!(ended.outcome(), Some(Outcome::Replied), "a paused run still ends");
 }
 
+/// A weekend's outage: refused on Friday, held, and let go on Monday with everybody else.
+#[test]
+fn what_was_held_after_a_backoff_is_spread_when_it_goes_on() {
+    let mut world = World::new();
+    world.settings.spread_minutes = 60;
+    let e = world.settled(&world.claimed(&world.enrolled(), START), &refused(Reaction::Transient), START);
+    assert!(e.caught_up && matches!(world.plan(&e, START.plus_seconds(15)), Plan::Send(_)));
+    let monday = START.plus_days(3);
+    let spread = |held: Enrollment, reason: Option<ParkReason>| {
+        let resumed = match reason {
+            Some(reason) => held.unparked(reason, &world.planning(), monday),
+            None => held.resumed(ResumeMode::KeepSchedule, &world.planning(), monday),
+        };
+        let waiting = world.changed(&resumed.unwrap(), monday);
+        let late = waiting.due.unwrap().seconds_since(monday);
+        assert!(waiting.caught_up && (1..=3_600).contains(&late), "{late}");
+        assert!(matches!(world.plan(&waiting, waiting.due.unwrap()), Plan::Send(_)), "once");
+    };
+    spread(e.paused(START.plus_seconds(5)).unwrap(), None);
+    let suspended = world.settled(&world.claimed(&world.enrolled(), START), &refused(Reaction::Sender), START);
+    spread(suspended, Some(ParkReason::SenderSuspended));
+}
+
+#[test]
+fn a_step_passed_over_before_the_start_leaves_the_next_one_behind_it() {
+    let mut world = World::new();
+    world.sequence.steps[0].wait.before = Some("target.due_date".into());
+    world.dates.insert("due_date".into(), "2026-11-17T09:00:00Z".into());
+    let start = START.plus_days(10);
+    let wish = Wish { start_at: Some(start), ..world.wish() };
+    let Decision::New(e) = wish.decide(&world.person, &world.planning(), START) else { panic!("not enrolled") };
+    assert_eq!((e.records[0].status, e.records[0].decided_at), (StepStatus::Skipped, Some(START)));
+    assert_eq!((e.step, e.due), (1, Some(start.plus_days(3))));
+}
+
 #[test]
 fn a_pause_in_the_moment_of_a_send_holds_after_it() {
     let world = World::new();
@@ -673,7 +713,7 @@ fn every_listed_name_is_filled() {
         }];
         let wish = Wish { target: Some(target), conversation: Some("1042".into()), ..world.wish() };
         let Decision::New(e) = wish.decide(&world.person, &world.planning(), START) else { panic!() };
-        let variables = world.with_context(|context| context.variables(&e, Some(&world.sender)));
+        let variables = world.context().variables(&e, Some(&world.sender));
         for variable in listed {
             let text = crate::content::Text::parse(&format!("{{{{ {} }}}}", variable.name)).unwrap();
             let rendered = text.render(&variables).unwrap();

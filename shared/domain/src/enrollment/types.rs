@@ -1,5 +1,6 @@
 use std::collections::BTreeMap;
 
+use chrono::NaiveDate;
 use serde::{Deserialize, Serialize};
 
 use crate::contact::TargetRef;
@@ -71,6 +72,9 @@ pub struct Body {
     /// The due is a slot of a sender's rate.
     #[serde(rename = "rs", default, skip_serializing_if = "Option::is_none")]
     pub reserved: Option<Reserved>,
+    /// One of its sender's messages of a day, held for the step that is next.
+    #[serde(rename = "dy", default, skip_serializing_if = "Option::is_none")]
+    pub day: Option<DaySlot>,
     /// The user asked for the step now: its wait is over.
     #[serde(rename = "nw", default, skip_serializing_if = "is_false")]
     pub send_now: bool,
@@ -95,6 +99,15 @@ pub struct Reserved {
     pub generation: u32,
     #[serde(rename = "s")]
     pub sender: SenderId,
+}
+
+/// One of the messages that a sender may send on a day (in the account's zone).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct DaySlot {
+    #[serde(rename = "s")]
+    pub sender: SenderId,
+    #[serde(rename = "d")]
+    pub day: NaiveDate,
 }
 
 pub(crate) fn is_false(b: &bool) -> bool {
@@ -222,6 +235,9 @@ pub struct Lease {
     pub channel: Channel,
     #[serde(rename = "f")]
     pub form: MessageForm,
+    /// The day of its sender that it uses a message of.
+    #[serde(rename = "d", default, skip_serializing_if = "Option::is_none")]
+    pub day: Option<NaiveDate>,
     /// Set when nobody knows whether the provider took it: then it counts as sent.
     #[serde(rename = "r", default, skip_serializing_if = "Option::is_none")]
     pub resolve_at: Option<Timestamp>,
@@ -425,6 +441,10 @@ pub enum HappeningCode {
     SendNow,
     /// Over the sender's rate: its turn comes later.
     Limited,
+    /// Over the sender's limit for a day.
+    DayLimited,
+    /// Over the account's limits for one contact.
+    ContactLimited,
     /// On to another version; the detail is "1 to 2".
     Migrated,
     Finished,
@@ -446,6 +466,9 @@ pub struct PlannedSend {
     /// The slot of its sender's rate: it is not claimed before.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub not_before: Option<Timestamp>,
+    /// The day of its sender that it uses a message of.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub day: Option<NaiveDate>,
     /// Past it (quiet hours began while it was buffered) the step is planned again.
     pub not_after: Timestamp,
     /// For the next wait: the contact's zone, if it has one.

@@ -115,6 +115,17 @@ impl Enrollment {
                 HappeningCode::Limited => {
                     ("limited", format!("over the sender's limit: its turn is at {}", detail.unwrap_or_default()))
                 }
+                HappeningCode::DayLimited => (
+                    "limited",
+                    format!("over the sender's limit for a day: its turn is at {}", detail.unwrap_or_default()),
+                ),
+                HappeningCode::ContactLimited => (
+                    "limited",
+                    format!(
+                        "contact limit: the contact has had as many messages as allowed, its turn is at {}",
+                        detail.unwrap_or_default()
+                    ),
+                ),
                 HappeningCode::Migrated => ("migrated", format!("moved from version {}", detail.unwrap_or_default())),
                 HappeningCode::SendNow => ("send_now", "asked to go out now".to_owned()),
                 HappeningCode::Finished => ("finished", self.outcome().map_or_else(String::new, |o| ended(o, detail))),

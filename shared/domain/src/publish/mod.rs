@@ -4,10 +4,12 @@
 //! - [`shape`]: rules that even a draft obeys; the API answers 422 with them.
 //! - [`check`]: those, and everything that publishing asks for: senders, templates, variables,
 //!   hours in which something can be sent.
+//! - [`diff`]: what is different between two versions.
 //!
 //! Nothing here reads a clock or a table: what the account has comes in as [`Facts`].
 
 mod content;
+pub mod diff;
 mod liquid;
 mod rich;
 mod rules;

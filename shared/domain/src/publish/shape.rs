@@ -2,6 +2,7 @@
 //! fields and missing ones are found earlier, when the document is read.
 
 use super::{Findings, Problem, content};
+use crate::region::is_country;
 use crate::sequence::{
     Cap, Condition, Entry, EventRule, Inactivity, Op, Reentry, Sequence, Step, StepChannel, Trigger,
 };
@@ -255,8 +256,8 @@ fn caps(caps: &[Cap], found: &mut Findings) {
             found.problem(&at, "required", "a cap needs countries or regions");
         }
         for (n, country) in cap.countries.iter().enumerate() {
-            if country.len() != 2 || !country.bytes().all(|b| b.is_ascii_uppercase()) {
-                let detail = format!("`{country}` is not a country's two capital letters, such as BR");
+            if !is_country(country) {
+                let detail = format!("`{country}` is not a country's two capital letters (ISO 3166), such as BR");
                 found.problem(format!("{at}/countries/{n}"), "invalid_value", detail);
             }
         }

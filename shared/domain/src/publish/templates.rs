@@ -1,10 +1,12 @@
 //! WhatsApp's 24 h window and the templates that may go out beyond it.
 
-use super::Findings;
 use super::rules::channels;
+use super::{Findings, part};
 use crate::message::Channel;
 use crate::sender::{KnownTemplate, Sender};
-use crate::sequence::{ContentType, OutsideWindow, Step, TemplateParameters, WhatsappTemplate};
+use crate::sequence::{
+    ContentType, OutsideWindow, Step, TemplateButtonType, TemplateHeaderType, TemplateParameters, WhatsappTemplate,
+};
 
 /// A contact who never wrote is outside the window, so any step may be; and templates are judged
 /// against each sender's synced list (API.md, Senders).
@@ -61,12 +63,81 @@ fn known(template: &WhatsappTemplate, sender: &Sender, at: &str, found: &mut Fin
         let detail = format!("WhatsApp says that {name} ({language}) is {}", found_one.status.to_lowercase());
         found.problem(format!("{at}/name"), "template_not_approved", detail);
     }
+    parameters(template, found_one, at, found);
+}
+
+/// Whether a use says what the template asks for, no more and no less.
+fn parameters(template: &WhatsappTemplate, known: &KnownTemplate, at: &str, found: &mut Findings) {
+    let mut wrong = |part: String, detail: String| found.problem(format!("{at}{part}"), "template_parameters", detail);
+    let name = &template.name;
     let given = match &template.body {
         TemplateParameters::Positional(texts) => texts.len(),
         TemplateParameters::Named(texts) => texts.len(),
     };
-    if given != found_one.body_parameters as usize {
-        let detail = format!("the body of {name} takes {} parameters, not {given}", found_one.body_parameters);
-        found.problem(format!("{at}/body"), "template_parameters", detail);
+    if given != known.body_parameters as usize {
+        let detail = format!("the body of {name} takes {} parameters, not {given}", known.body_parameters);
+        wrong("/body".into(), detail);
+    }
+    let Some(parts) = &known.parts else { return };
+    match (&template.body, parts.body_names.as_slice()) {
+        (TemplateParameters::Named(texts), []) if !texts.is_empty() => {
+            wrong("/body".into(), format!("the parameters of {name} are numbered: give a list"));
+        }
+        (TemplateParameters::Positional(texts), names) if !texts.is_empty() && !names.is_empty() => {
+            wrong("/body".into(), format!("the parameters of {name} have names: {}", names.join(", ")));
+        }
+        (TemplateParameters::Named(texts), names) => {
+            for strange in texts.keys().filter(|text| !names.contains(text)) {
+                let detail = format!("{name} has no parameter of this name, but {}", names.join(", "));
+                wrong(format!("/body/{}", part(strange)), detail);
+            }
+        }
+        _ => {}
+    }
+    let given = template.header.as_ref();
+    match (given.map(|h| h.type_), parts.header) {
+        (None, Some(header)) => {
+            wrong("/header".into(), format!("the header of {name} takes {}", header_name(header)));
+        }
+        (Some(_), None) => wrong("/header".into(), format!("the header of {name} takes no parameter")),
+        (Some(given), Some(header)) if given != header => {
+            wrong("/header/type".into(), format!("the header of {name} takes {}", header_name(header)));
+        }
+        (Some(_), Some(_)) if given.and_then(|h| h.name.as_ref()) != parts.header_name.as_ref() => {
+            let detail = match &parts.header_name {
+                Some(named) => format!("the variable in the header of {name} is called {named}"),
+                None => format!("the variable in the header of {name} has a number and no name"),
+            };
+            wrong("/header/name".into(), detail);
+        }
+        _ => {}
+    }
+    for (i, button) in template.buttons.iter().enumerate() {
+        match parts.buttons.iter().find(|b| b.index == button.index) {
+            Some(known) if known.sub_type == button.sub_type => {}
+            Some(known) => {
+                let detail = format!("button {} of {name} is a {}", button.index, known.sub_type.as_str());
+                wrong(format!("/buttons/{i}/sub_type"), detail);
+            }
+            None => {
+                let detail = format!("button {} of {name} takes no value, or does not exist", button.index);
+                wrong(format!("/buttons/{i}/index"), detail);
+            }
+        }
+    }
+    // A quick reply without a payload answers with its own text.
+    let needed = parts.buttons.iter().filter(|b| b.sub_type != TemplateButtonType::QuickReply);
+    for missing in needed.filter(|b| template.buttons.iter().all(|given| given.index != b.index)) {
+        let detail = format!("button {} of {name} ({}) needs its value", missing.index, missing.sub_type.as_str());
+        wrong("/buttons".into(), detail);
+    }
+}
+
+fn header_name(type_: TemplateHeaderType) -> &'static str {
+    match type_ {
+        TemplateHeaderType::Text => "a text",
+        TemplateHeaderType::Image => "an image",
+        TemplateHeaderType::Video => "a video",
+        TemplateHeaderType::Document => "a document",
     }
 }

@@ -116,7 +116,6 @@ fn every_mistake_is_listed_at_once() {
         ("/steps/1/channel", "sender_missing"),
         ("/steps/2/content", "channel_mismatch"),
         ("/entry/triggers/1/ai", "not_available"),
-        ("/caps", "not_available"),
     ] {
         assert!(more.contains(&one), "{one:?} is not in {more:?}");
     }
@@ -154,7 +153,6 @@ fn the_contracts_own_example_is_a_draft() {
             ("/steps/2/channel", "sender_missing"),
             ("/entry/triggers/1/inactivity", "not_available"),
             ("/entry/triggers/2/ai", "not_available"),
-            ("/caps", "not_available"),
         ]
     );
     assert_eq!(

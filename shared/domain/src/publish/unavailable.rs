@@ -32,7 +32,4 @@ pub(super) fn sequence(sequence: &Sequence, found: &mut Findings) {
             found.problem(format!("/entry/triggers/{i}/ai"), CODE, detail);
         }
     }
-    if !sequence.caps.is_empty() {
-        found.problem("/caps", CODE, "caps by country or region are not available in this version");
-    }
 }

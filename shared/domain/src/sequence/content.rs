@@ -268,3 +268,13 @@ pub enum TemplateButtonType {
     QuickReply,
     CopyCode,
 }
+
+impl TemplateButtonType {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Url => "url",
+            Self::QuickReply => "quick_reply",
+            Self::CopyCode => "copy_code",
+        }
+    }
+}

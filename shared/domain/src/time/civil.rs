@@ -10,8 +10,14 @@ pub(super) fn wall_clock(zone: Zone, at: Timestamp) -> NaiveDateTime {
     at.to_chrono().with_timezone(&zone).naive_local()
 }
 
-pub(super) fn civil_day(zone: Zone, at: Timestamp) -> NaiveDate {
+/// The day of an instant.
+pub fn civil_day(zone: Zone, at: Timestamp) -> NaiveDate {
     wall_clock(zone, at).date()
+}
+
+/// The first instant of a day.
+pub fn day_begins(zone: Zone, day: NaiveDate) -> Timestamp {
+    resolve(zone, day.and_time(NaiveTime::MIN)).at
 }
 
 /// The instant of a wall-clock time.
@@ -54,7 +60,7 @@ fn offset_seconds(zone: Zone, at: Timestamp) -> i64 {
 
 /// The first instant after `at` that has another civil day. Clocks that go back over midnight
 /// make this an earlier day, so it looks for the change and not for midnight.
-pub(super) fn next_day_change(zone: Zone, at: Timestamp) -> Timestamp {
+pub fn next_day_change(zone: Zone, at: Timestamp) -> Timestamp {
     let mut at = at;
     loop {
         let wall = wall_clock(zone, at);

@@ -19,8 +19,11 @@ mod types;
 #[cfg(test)]
 mod tests;
 
+pub use chrono::NaiveDate;
+
 pub use allowed::{AllowedUntil, allowed_until, next_allowed};
 pub use calendar::{Calendar, Zone};
+pub use civil::{civil_day, day_begins, next_day_change};
 pub use due::{Adjustment, AdjustmentCode, Due, DueInput, Planned, due};
 pub use holidays::{country_supported, national_holidays};
 pub use timestamp::Timestamp;

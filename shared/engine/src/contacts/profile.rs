@@ -3,10 +3,11 @@
 use std::collections::BTreeMap;
 
 use domain::contact::{Profile, canonical_phone, is_bsuid};
+use domain::region::is_country;
 use domain::time::Zone;
 use serde_json::Value;
 
-use crate::accounts::{Fault, MAX_TEXT, check_length, check_user, is_country, is_email};
+use crate::accounts::{Fault, MAX_TEXT, check_length, check_user, is_email};
 
 const MAX_ATTRIBUTES: usize = 200;
 const MAX_ATTRIBUTE_BYTES: usize = 16 * 1024;

@@ -3,6 +3,7 @@
 //! `delete_sequence` looks at the index of enrollments, which lags by moments. Versions stay when
 //! their sequence goes, so an enrollment that it did not show yet still runs to its end.
 
+use domain::account::Role;
 use domain::ids::{Ids, SequenceId, TenantId};
 use domain::publish;
 use domain::sequence::Sequence;
@@ -13,7 +14,8 @@ use crate::ports::{EnrollmentFilter, Saved, Store as _};
 use crate::{Engine, MAX_RACES, Ports, Refused};
 
 impl<P: Ports> Engine<P> {
-    /// A new draft, owned by the caller. With the same `ids` it is the same sequence.
+    /// A new draft, owned by the caller ([`Caller::giving_to`]). With the same `ids` it is the same
+    /// sequence.
     pub async fn create_sequence(
         &self,
         caller: &Caller,
@@ -44,21 +46,23 @@ impl<P: Ports> Engine<P> {
         self.sequence(tenant, id).await?.ok_or(UNKNOWN)
     }
 
-    /// Replaces the draft that stands at `revision`; versions stay as they are. Refuses with
-    /// `not_owner` and `stale_revision`.
+    /// Replaces the draft that stands at `revision`, and its owner where one is named; versions stay
+    /// as they are. Refuses with `not_owner` and `stale_revision`.
     pub async fn update_sequence(
         &self,
         caller: &Caller,
         id: SequenceId,
         revision: u64,
         draft: Sequence,
+        owner: Option<String>,
     ) -> Result<StoredSequence, SequenceRefused> {
         let stored = self.own_sequence(caller, id).await?;
+        let owner = new_owner(caller, &stored.owner, owner)?;
         if stored.revision != revision {
             return Err(stale(stored.revision).into());
         }
         well_formed(&draft)?;
-        let next = StoredSequence { revision: revision + 1, updated_at: self.now(), draft, ..stored };
+        let next = StoredSequence { revision: revision + 1, updated_at: self.now(), draft, owner, ..stored };
         match self.store.save_sequence(caller.tenant, &next).await? {
             Saved::Yes => Ok(next),
             Saved::No(Some(faster)) => Err(stale(faster.revision).into()),
@@ -121,6 +125,24 @@ impl<P: Ports> Engine<P> {
 fn well_formed(sequence: &Sequence) -> Result<(), SequenceRefused> {
     let problems = publish::shape(sequence);
     if problems.is_empty() { Ok(()) } else { Err(SequenceRefused::Problems(problems)) }
+}
+
+impl Caller {
+    /// The same caller, whose next creation belongs to `owner`. Refuses with `not_owner`.
+    pub fn giving_to(self, owner: Option<String>) -> Result<Self, Refused> {
+        let owner = new_owner(&self, &self.owner, owner)?;
+        Ok(Self { owner, ..self })
+    }
+}
+
+/// Whose it is to be: only admins give something away.
+fn new_owner(caller: &Caller, owner: &str, wished: Option<String>) -> Result<String, Refused> {
+    match wished {
+        Some(wished) if wished != owner && caller.role < Role::Admin => {
+            Err(Refused::at("not_owner", "/owner", "only an admin may give a sequence to somebody else"))
+        }
+        wished => Ok(wished.unwrap_or_else(|| owner.to_owned())),
+    }
 }
 
 fn stale(revision: u64) -> Refused {

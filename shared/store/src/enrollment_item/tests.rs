@@ -2,13 +2,13 @@ use std::collections::HashMap;
 
 use domain::contact::TargetRef;
 use domain::enrollment::{
-    Attempt, AttemptResult, Entered, Happening, HappeningCode, Intent, MessageForm, Outcome, ParkReason, Source,
-    SourceType, StepRecord, StepStatus,
+    Attempt, AttemptResult, DaySlot, Entered, Happening, HappeningCode, Intent, MessageForm, Outcome, ParkReason,
+    Reserved, Source, SourceType, StepRecord, StepStatus,
 };
 use domain::ids::{ContactId, EnrollmentId, SequenceId};
 use domain::message::{Channel, DeliveryStatus};
 use domain::sequence::TargetKind;
-use domain::time::{Adjustment, AdjustmentCode};
+use domain::time::{Adjustment, AdjustmentCode, NaiveDate};
 use serde_json::{Value, json};
 
 use super::*;
@@ -67,6 +67,7 @@ fn waiting() -> Enrollment {
             target: None,
             caught_up: false,
             reserved: None,
+            day: None,
             send_now: false,
             intents: Vec::new(),
             migrate_to: None,
@@ -85,6 +86,7 @@ fn lease() -> Lease {
         sender: sender(),
         channel: Channel::Whatsapp,
         form: MessageForm::FallbackTemplate,
+        day: None,
         resolve_at: None,
         reported: None,
     }
@@ -147,6 +149,22 @@ fn full() -> Enrollment {
     e
 }
 
+/// One whose sender has limits: with a slot of its rate, a message of its day, and one in flight.
+fn limited() -> Enrollment {
+    let mut e = full();
+    let day = NaiveDate::from_ymd_opt(2026, 11, 16).expect("a day");
+    e.lease = Some(Lease { day: Some(day), ..lease() });
+    e.body.day = Some(DaySlot { sender: sender(), day });
+    e.body.reserved = Some(Reserved { generation: 13, sender: sender() });
+    e.body.happenings.push(Happening {
+        at: at(60),
+        code: HappeningCode::DayLimited,
+        step: Some(3),
+        detail: Some(at(DAY).to_string()),
+    });
+    e
+}
+
 /// An item's size by DynamoDB's rules: names and values, numbers two digits a byte and one more.
 fn size(item: &Item) -> usize {
     item.iter().map(|(name, value)| name.len() + value_size(value)).sum()
@@ -184,7 +202,7 @@ fn four_delivered_steps_stay_within_a_write_unit() {
 
 #[test]
 fn what_is_encoded_is_decoded() {
-    for e in [waiting(), completed(), full()] {
+    for e in [waiting(), completed(), full(), limited()] {
         assert_eq!(decode(&encode(tenant(), &e)), Ok(e));
     }
     let states = [
@@ -235,19 +253,30 @@ fn map_to_json(map: &HashMap<String, AttributeValue>) -> Value {
     map.iter().map(|(name, v)| (name.clone(), to_json(v))).collect::<serde_json::Map<_, _>>().into()
 }
 
+/// What stands in tables, and what it means.
+fn kept() -> [(Value, Enrollment); 2] {
+    let read = |text| serde_json::from_str(text).expect("JSON");
+    [
+        (read(include_str!("../../tests/fixtures/enrollment_v1.json")), full()),
+        (read(include_str!("../../tests/fixtures/enrollment_v1_limits.json")), limited()),
+    ]
+}
+
 /// Items that were written before a deploy are read after it. When this fails, `decode` must learn
-/// the old form; the file is what stands in tables.
+/// the old form; the files are what stands in tables.
 #[test]
-fn yesterdays_item_is_read() {
-    let stored: Value = serde_json::from_str(include_str!("../../tests/fixtures/enrollment_v1.json")).expect("JSON");
-    assert_eq!(decode(&item_of_json(&stored)), Ok(full()));
+fn yesterdays_items_are_read() {
+    for (stored, e) in kept() {
+        assert_eq!(decode(&item_of_json(&stored)), Ok(e));
+    }
 }
 
 #[test]
 fn the_form_that_is_written_is_the_one_that_is_kept_as_yesterdays() {
-    let written = map_to_json(&encode(tenant(), &full()));
-    let stored: Value = serde_json::from_str(include_str!("../../tests/fixtures/enrollment_v1.json")).expect("JSON");
-    assert_eq!(written, stored, "a new form needs a fixture of its own: {written:#}");
+    for (stored, e) in kept() {
+        let written = map_to_json(&encode(tenant(), &e));
+        assert_eq!(written, stored, "a new form needs a fixture of its own: {written:#}");
+    }
 }
 
 #[test]

@@ -23,6 +23,7 @@ impl Twins {
             sender: self.senders[0],
             channel: Channel::Whatsapp,
             form: MessageForm::Text,
+            day: None,
             resolve_at: self.rng.random_bool(0.3).then_some(NOW),
             reported: None,
         }
@@ -75,13 +76,14 @@ impl Twins {
             4..7 => {
                 let current = stored.unwrap_or_else(|| enrollment(id));
                 let next = self.changed(&current);
-                drop(both_write!(self.commit(tenant, &next)));
+                let slot = self.rng.random_bool(0.3).then(|| self.day_slot());
+                drop(both_write!(self.commit(tenant, &next, slot)));
                 self.written.push(next);
             }
             7 => {
                 let Some(late) = self.written.choose(&mut self.rng).cloned() else { return };
                 if self.rng.random_bool(0.7) {
-                    drop(both!(self.commit(tenant, &late)));
+                    drop(both!(self.commit(tenant, &late, None::<DaySlot>)));
                 } else {
                     drop(both!(self.insert_enrollment(tenant, &late)));
                 }
@@ -95,11 +97,25 @@ impl Twins {
                 drop(both_write!(self.push_back(entry, generation, to, swept)));
                 // Whoever wrote what was pushed back asks again.
                 if let Some(before) = stored {
-                    drop(both!(self.commit(tenant, &before)));
+                    drop(both!(self.commit(tenant, &before, None::<DaySlot>)));
                     drop(both!(self.insert_enrollment(tenant, &before)));
                 }
             }
             _ => self.lists().await,
+        }
+    }
+
+    fn day_slot(&mut self) -> DaySlot {
+        let (sender, day) = (self.senders[0], self.rng.random_range(16..19));
+        DaySlot { sender, day: NaiveDate::from_ymd_opt(2026, 11, day).unwrap() }
+    }
+
+    /// Taking is never repeated as it is: a repeat takes another.
+    pub(super) async fn about_days(&mut self) {
+        let (slot, allowance) = (self.day_slot(), self.rng.random_range(1..6));
+        drop(both!(self.take_day(slot, allowance)));
+        if self.rng.random_bool(0.2) {
+            drop(both!(self.first_day(slot.sender, slot.day)));
         }
     }
 

@@ -21,13 +21,15 @@ use contract::{NOW, enrollment};
 use domain::account::{Account, ApiKey, Role, Settings};
 use domain::contact::{Contact, Conversation, Person, Profile, Target, TargetRef};
 use domain::content::{Attribute, VariableType};
-use domain::enrollment::{Enrollment, Happening, HappeningCode, Lease, MessageForm, Outcome, ParkReason, State};
+use domain::enrollment::{
+    DaySlot, Enrollment, Happening, HappeningCode, Lease, MessageForm, Outcome, ParkReason, State,
+};
 use domain::ids::{ApiKeyId, ContactId, EnrollmentId, Ids, JobId, MessageId, SenderId, SequenceId, SourceId, TenantId};
 use domain::message::{Channel, Identity, ProviderKind};
 use domain::payment::{PaymentProvider, PaymentSource};
 use domain::sender::{Sender, SenderLimits};
 use domain::sequence::TargetKind;
-use domain::time::Timestamp;
+use domain::time::{NaiveDate, Timestamp};
 use engine::model::{
     Direction, IdempotencyRecord, Job, JobCounts, JobPart, JobWork, RowError, StoredMessage, StoredSequence,
     Suppression, Unmatched, UnmatchedReason, Version, suppression_id,
@@ -70,6 +72,7 @@ plain_as_it_is!(
     (),
     bool,
     Claim,
+    NaiveDate,
     Account,
     ApiKey,
     Contact,
@@ -228,11 +231,12 @@ impl Twins {
             written: Vec::new(),
         };
         for _ in 0..VERBS {
-            match twins.rng.random_range(0..10) {
+            match twins.rng.random_range(0..11) {
                 0..4 => twins.about_enrollments().await,
                 4 | 5 => twins.about_contacts().await,
                 6 | 7 => twins.about_jobs().await,
                 8 => twins.about_sequences_and_senders().await,
+                9 => twins.about_days().await,
                 _ => twins.about_the_rest().await,
             }
         }

@@ -93,25 +93,25 @@ pub async fn a_commit_is_over_the_revision_before(store: &impl Store) {
     store.insert_enrollment(w.tenant, &e).await.unwrap();
     let rivals: Vec<Enrollment> =
         (0..RACERS).map(|n| next(&e, |next| next.due = Some(NOW.plus_hours(n as i64 + 1)))).collect();
-    let results = join_all(rivals.iter().map(|e| store.commit(w.tenant, e))).await;
+    let results = join_all(rivals.iter().map(|e| store.commit(w.tenant, e, None))).await;
     let won: Vec<usize> = (0..RACERS).filter(|n| results[*n] == Ok(Saved::Yes)).collect();
     assert_eq!(won.len(), 1, "{results:?}");
     let winner = rivals[won[0]].clone();
     for (_, result) in results.into_iter().enumerate().filter(|(n, _)| *n != won[0]) {
         assert_eq!(result, Ok(Saved::No(Some(winner.clone()))));
     }
-    assert_eq!(store.commit(w.tenant, &winner).await, Ok(Saved::Yes), "a lost answer");
+    assert_eq!(store.commit(w.tenant, &winner, None).await, Ok(Saved::Yes), "a lost answer");
     // On a revision that is two behind, the loser gets what stands there.
     let later = next(&winner, |n| n.state = State::Paused);
-    assert_eq!(store.commit(w.tenant, &later).await, Ok(Saved::Yes));
-    assert_eq!(store.commit(w.tenant, &winner).await, Ok(Saved::No(Some(later.clone()))));
+    assert_eq!(store.commit(w.tenant, &later, None).await, Ok(Saved::Yes));
+    assert_eq!(store.commit(w.tenant, &winner, None).await, Ok(Saved::No(Some(later.clone()))));
     assert_eq!(store.enrollment(w.tenant, e.id).await, Ok(Some(later)));
 }
 
 pub async fn nothing_rises_from_the_dead(store: &impl Store) {
     let mut w = World::new();
     let never = next(&w.enrollment(), |_| {});
-    assert_eq!(store.commit(w.tenant, &never).await, Ok(Saved::No(None)));
+    assert_eq!(store.commit(w.tenant, &never, None).await, Ok(Saved::No(None)));
     let entry = DueEntry { wake: NOW, tenant: w.tenant, enrollment: never.id };
     assert_eq!(store.push_back(entry, 1, NOW.plus_hours(1), 1).await, Ok(false));
     assert_eq!(store.enrollment(w.tenant, never.id).await, Ok(None));
@@ -138,13 +138,13 @@ pub async fn the_due_index_follows_wake(store: &impl Store) {
     let sending = claimed(store.claim(w.tenant, e.id, 1, 0, &w.lease("t", 2)).await.unwrap()).unwrap();
     assert_eq!(due(store, e.id, wake).await, [entry]);
     let finished = next(&sending, |n| n.state = State::Finished(Outcome::Replied));
-    assert_eq!(store.commit(w.tenant, &finished).await, Ok(Saved::Yes));
+    assert_eq!(store.commit(w.tenant, &finished, None).await, Ok(Saved::Yes));
     assert_eq!(due(store, e.id, wake).await, [entry]);
     let settled = next(&finished, |n| {
         n.lease = None;
         n.wake = None;
     });
-    assert_eq!(store.commit(w.tenant, &settled).await, Ok(Saved::Yes));
+    assert_eq!(store.commit(w.tenant, &settled, None).await, Ok(Saved::Yes));
     assert_eq!(due(store, e.id, NOW.plus_days(365)).await, []);
 }
 
@@ -184,10 +184,10 @@ pub async fn a_push_back_loses_to_every_new_plan(store: &impl Store) {
     // A commit that was computed before the push-back goes through; its answer lost, a push-back
     // in between does not make it a loss.
     let paused = next(&e, |n| (n.state, n.wake) = (State::Waiting, Some(NOW.plus_hours(3))));
-    assert_eq!(store.commit(w.tenant, &paused).await, Ok(Saved::Yes));
+    assert_eq!(store.commit(w.tenant, &paused, None).await, Ok(Saved::Yes));
     let entry = DueEntry { wake: NOW.plus_hours(3), ..entry };
     assert_eq!(store.push_back(entry, 2, NOW.plus_hours(4), 1).await, Ok(true));
-    assert_eq!(store.commit(w.tenant, &paused).await, Ok(Saved::Yes));
+    assert_eq!(store.commit(w.tenant, &paused, None).await, Ok(Saved::Yes));
     // The claim starts the count of push-backs anew.
     let sending = claimed(store.claim(w.tenant, e.id, 2, 0, &w.lease("t", 3)).await.unwrap()).unwrap();
     assert_eq!(sending.swept, 0);

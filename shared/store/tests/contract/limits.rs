@@ -1,12 +1,14 @@
-//! A sender's rate: no slot is given twice.
+//! A sender's limits: no slot and no message of a day is given twice.
 
 use std::collections::BTreeSet;
 
+use domain::enrollment::{DaySlot, Enrollment};
 use domain::ids::SenderId;
-use engine::ports::Store;
+use domain::time::{NaiveDate, Zone, civil_day};
+use engine::ports::{Inserted, Saved, Store};
 use futures::future::join_all;
 
-use super::{NOW, RACERS, World};
+use super::{NOW, RACERS, World, next};
 
 const SPACING: i64 = 400_000;
 const NOW_MICROS: i64 = NOW.0 * 1_000_000;
@@ -59,4 +61,91 @@ pub async fn reservers_at_once_get_slots_of_their_own(store: &impl Store) {
         let steps: BTreeSet<i64> = slots.iter().zip(slots.iter().skip(1)).map(|(a, b)| b - a).collect();
         assert_eq!(steps, BTreeSet::from([SPACING]));
     }
+}
+
+fn today() -> NaiveDate {
+    civil_day(Zone::UTC, NOW)
+}
+
+/// How many messages of a day are left, of so many; they are taken.
+async fn left(store: &impl Store, slot: DaySlot, allowance: u32) -> u32 {
+    let mut left = 0;
+    while store.take_day(slot, allowance).await.unwrap() {
+        left += 1;
+    }
+    left
+}
+
+pub async fn a_day_has_so_many_messages(store: &impl Store) {
+    let mut w = World::new();
+    let slot = DaySlot { sender: SenderId::of(w.tenant, &mut w.ids), day: today() };
+    assert_eq!(left(store, slot, 3).await, 3);
+    assert_eq!(store.take_day(slot, 3).await, Ok(false));
+    // Another allowance counts with those that are taken.
+    assert_eq!(left(store, slot, 5).await, 2);
+    assert_eq!(store.take_day(slot, 1).await, Ok(false));
+    let tomorrow = DaySlot { day: today().succ_opt().unwrap(), ..slot };
+    let other = DaySlot { sender: SenderId::of(w.tenant, &mut w.ids), ..slot };
+    assert_eq!((left(store, tomorrow, 2).await, left(store, other, 1).await), (2, 1), "each has its own");
+}
+
+pub async fn takers_at_once_get_no_more_than_the_day_has(store: &impl Store) {
+    let mut w = World::new();
+    let slot = DaySlot { sender: SenderId::of(w.tenant, &mut w.ids), day: today() };
+    let allowance = RACERS as u32 - 3;
+    let all = join_all((0..RACERS).map(|_| store.take_day(slot, allowance))).await;
+    assert_eq!(all.into_iter().filter(|taken| *taken == Ok(true)).count(), RACERS - 3);
+}
+
+pub async fn the_first_day_stays(store: &impl Store) {
+    let mut w = World::new();
+    let (one, other) = (SenderId::of(w.tenant, &mut w.ids), SenderId::of(w.tenant, &mut w.ids));
+    let tomorrow = today().succ_opt().unwrap();
+    let days = [today(), tomorrow];
+    let firsts = join_all((0..RACERS).map(|n| store.first_day(one, days[n % 2]))).await;
+    let first = firsts[0].clone().unwrap();
+    assert!(firsts.iter().all(|day| *day == Ok(first)), "{firsts:?}");
+    assert_eq!(store.first_day(one, tomorrow).await, Ok(first));
+    assert_eq!(store.first_day(other, tomorrow).await, Ok(tomorrow));
+}
+
+/// A run that is stored, and a message of its sender's day, of which there was one.
+async fn holding(store: &impl Store, w: &mut World) -> (Enrollment, DaySlot) {
+    let slot = DaySlot { sender: SenderId::of(w.tenant, &mut w.ids), day: today() };
+    let mut e = w.enrollment();
+    e.body.day = Some(slot);
+    assert_eq!(store.insert_enrollment(w.tenant, &e).await, Ok(Inserted::Yes));
+    assert_eq!(left(store, slot, 1).await, 1);
+    (e, slot)
+}
+
+pub async fn what_is_written_gives_back_once(store: &impl Store) {
+    let mut w = World::new();
+    let (e, slot) = holding(store, &mut w).await;
+    let paused = next(&e, |e| e.body.day = None);
+    assert_eq!(store.commit(w.tenant, &paused, Some(slot)).await, Ok(Saved::Yes));
+    // The same once more, whose first answer was lost.
+    assert_eq!(store.commit(w.tenant, &paused, Some(slot)).await, Ok(Saved::Yes));
+    assert_eq!(left(store, slot, 1).await, 1);
+    // What was not written gives nothing back.
+    let late = next(&e, |e| e.body.send_now = true);
+    assert_eq!(store.commit(w.tenant, &late, Some(slot)).await, Ok(Saved::No(Some(paused.clone()))));
+    let never = w.enrollment();
+    assert_eq!(store.commit(w.tenant, &never, Some(slot)).await, Ok(Saved::No(None)));
+    assert_eq!(left(store, slot, 1).await, 0);
+    // A day that nobody counts any more is no reason not to write.
+    let gone = DaySlot { day: today().pred_opt().unwrap(), ..slot };
+    let after = next(&paused, |e| e.body.send_now = true);
+    assert_eq!(store.commit(w.tenant, &after, Some(gone)).await, Ok(Saved::Yes));
+    assert_eq!(left(store, gone, 1).await, 1);
+    assert_eq!(store.enrollment(w.tenant, e.id).await, Ok(Some(after)));
+}
+
+pub async fn of_rivals_one_gives_back(store: &impl Store) {
+    let mut w = World::new();
+    let (e, slot) = holding(store, &mut w).await;
+    let rivals: Vec<_> = (0..RACERS).map(|n| next(&e, |e| e.step = n as u32)).collect();
+    let all = join_all(rivals.iter().map(|e| store.commit(w.tenant, e, Some(slot)))).await;
+    assert_eq!(all.into_iter().filter(|saved| *saved == Ok(Saved::Yes)).count(), 1);
+    assert_eq!(left(store, slot, 1).await, 1);
 }

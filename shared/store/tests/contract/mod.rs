@@ -66,6 +66,7 @@ impl World {
             sender: SenderId::of(self.tenant, &mut self.ids),
             channel: Channel::Whatsapp,
             form: MessageForm::Text,
+            day: None,
             resolve_at: None,
             reported: None,
         }
@@ -106,6 +107,7 @@ pub fn enrollment(id: EnrollmentId) -> Enrollment {
             target: None,
             caught_up: false,
             reserved: None,
+            day: None,
             send_now: false,
             intents: Vec::new(),
             migrate_to: None,

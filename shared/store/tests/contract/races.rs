@@ -55,7 +55,7 @@ pub async fn a_claim_and_a_finish_know_of_each_other(store: &impl Store) {
             n.wake = None;
         });
         let claim = store.claim(w.tenant, e.id, 1, 0, &lease);
-        let (claim, finish) = race(order, claim, store.commit(w.tenant, &finished)).await;
+        let (claim, finish) = race(order, claim, store.commit(w.tenant, &finished, None)).await;
         let standing = match claim.unwrap() {
             Claim::Claimed(now) => {
                 assert!(!matches!(order, Order::Second), "claimed after the end");
@@ -110,7 +110,8 @@ pub async fn a_late_settlement_and_a_resolution_know_of_each_other(store: &impl 
             })
         };
         let (settled, resolved) = (done("the late worker"), done("the sweep"));
-        let (settle, resolve) = race(order, store.commit(w.tenant, &settled), store.commit(w.tenant, &resolved)).await;
+        let (settle, resolve) =
+            race(order, store.commit(w.tenant, &settled, None), store.commit(w.tenant, &resolved, None)).await;
         let standing = store.enrollment(w.tenant, e.id).await.unwrap().unwrap();
         let expected = |e: &Enrollment| Ok(if *e == standing { Saved::Yes } else { Saved::No(Some(standing.clone())) });
         assert_eq!((settle, resolve), (expected(&settled), expected(&resolved)));
@@ -128,7 +129,7 @@ pub async fn a_commit_and_a_push_back_know_of_each_other(store: &impl Store) {
         let entry = DueEntry { wake: e.wake.unwrap(), tenant: w.tenant, enrollment: e.id };
         let planned = next(&e, |n| n.wake = Some(NOW.plus_hours(3)));
         let push = store.push_back(entry, 1, NOW.plus_minutes(5), 1);
-        let (commit, push) = race(order, store.commit(w.tenant, &planned), push).await;
+        let (commit, push) = race(order, store.commit(w.tenant, &planned, None), push).await;
         assert_eq!(commit, Ok(Saved::Yes));
         match order {
             Order::First => assert_eq!(push, Ok(false)),

@@ -16,6 +16,7 @@ use crate::sim::Violation;
 /// WhatsApp's customer service window.
 const REPLY_WINDOW: i64 = 24 * 3600;
 const SLOT_SECONDS: i64 = 30;
+const DAY: i64 = 86_400;
 /// Whoever claims asks so often before it leaves a claim without an answer.
 const CLAIM_TRIES: u8 = 3;
 
@@ -24,6 +25,8 @@ struct Claim {
     key: String,
     version: u32,
     worker: u64,
+    /// The sender's day that it says it uses, in days since the epoch.
+    day: Option<i64>,
     /// How many calls there were: each of the same step was void then.
     calls: usize,
 }
@@ -36,6 +39,8 @@ pub(super) struct Model {
     pub dated: Option<(String, i64)>,
     /// Seconds between two messages of the sender, if it has a rate.
     pub spacing: i64,
+    /// How many messages the sender has for a day, if it has a limit.
+    pub per_day: Option<usize>,
     /// When the person last wrote.
     pub wrote: i64,
     replied: bool,
@@ -183,7 +188,11 @@ impl Model {
         {
             return self.broken("3", format!("{key} was claimed before its date"));
         }
-        self.claims.insert(generation, Claim { key, version: e.version, worker, calls: calls.len() });
+        let day = e.lease.as_ref().and_then(|l| l.day).map(|day| i64::from(day.to_epoch_days()));
+        if self.per_day.is_some() && day != Some(now.div_euclid(DAY)) {
+            self.broken("3", format!("{key} was claimed with no message of the day"));
+        }
+        self.claims.insert(generation, Claim { key, version: e.version, worker, day, calls: calls.len() });
     }
 
     // What the provider is asked.
@@ -202,6 +211,12 @@ impl Model {
         // A slot is used until it is half a minute old.
         if earlier.iter().any(|c| call.at - c.at < self.spacing - SLOT_SECONDS) {
             self.broken("3", format!("{} is sent faster than the rate allows", call.key));
+        }
+        let of_day =
+            |c: &&Call| c.fate.accepted() && self.claims.get(&c.attempt.generation).is_some_and(|c| c.day == claim.day);
+        let sent = earlier.iter().chain([call]).filter(of_day).count();
+        if self.per_day.is_some_and(|most| sent > most) {
+            self.broken("3", format!("{} is one message too many of its day", call.key));
         }
         if call.text && call.at - self.wrote >= REPLY_WINDOW {
             self.broken("3", format!("free text {} outside the 24 hours", call.key));

@@ -86,7 +86,18 @@ fn is_private(op: &str) -> bool {
 }
 
 fn is_write(op: &str) -> bool {
-    matches!(op, "insert_enrollment" | "claim" | "commit" | "push_back" | "save_contact" | "save_target" | "reserve")
+    matches!(
+        op,
+        "insert_enrollment"
+            | "claim"
+            | "commit"
+            | "push_back"
+            | "save_contact"
+            | "save_target"
+            | "reserve"
+            | "take_day"
+            | "first_day"
+    )
 }
 
 impl Node {

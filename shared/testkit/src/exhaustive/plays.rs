@@ -30,8 +30,9 @@ pub struct Scene {
     dated: bool,
     /// Free text may go out, so that a late failure has the template to fall back to.
     wrote: bool,
-    /// Messages that the sender sends in an hour.
+    /// Messages that the sender sends in an hour, and on a day.
     per_hour: Option<u32>,
+    per_day: Option<u32>,
 }
 
 impl Scene {
@@ -49,6 +50,7 @@ pub const SCENES: &[Scene] = &[
         dated: false,
         wrote: false,
         per_hour: None,
+        per_day: None,
     },
     Scene {
         name: "ends",
@@ -56,6 +58,7 @@ pub const SCENES: &[Scene] = &[
         dated: false,
         wrote: true,
         per_hour: None,
+        per_day: None,
     },
     Scene {
         name: "versions",
@@ -63,6 +66,7 @@ pub const SCENES: &[Scene] = &[
         dated: false,
         wrote: true,
         per_hour: None,
+        per_day: None,
     },
     Scene {
         name: "dates",
@@ -70,6 +74,7 @@ pub const SCENES: &[Scene] = &[
         dated: true,
         wrote: false,
         per_hour: None,
+        per_day: None,
     },
     Scene {
         name: "slots",
@@ -77,6 +82,15 @@ pub const SCENES: &[Scene] = &[
         dated: false,
         wrote: true,
         per_hour: Some(1),
+        per_day: None,
+    },
+    Scene {
+        name: "days",
+        asks: &[Ask::Pause, Ask::ResumeKeep, Ask::SendNow, Ask::Exit],
+        dated: false,
+        wrote: true,
+        per_hour: None,
+        per_day: Some(1),
     },
 ];
 
@@ -118,7 +132,7 @@ impl Scene {
         tables.guards = guards;
         let settings = Settings { name: "Loja".into(), enabled: true, timezone: "UTC".into(), ..Settings::default() };
         drop(base.create_account(&Account { id: tenant, rev: 1, created_at: now, settings }));
-        let limits = SenderLimits { per_hour: self.per_hour, ..SenderLimits::default() };
+        let limits = SenderLimits { per_hour: self.per_hour, per_day: self.per_day, ..SenderLimits::default() };
         let stored = whatsapp_sender(sender, limits, now);
         drop(base.save_sender(tenant, &stored));
         let mut keys = BTreeMap::new();
@@ -156,6 +170,7 @@ impl Scene {
         person.rev = 1;
         let mut model = Model::new(keys);
         model.spacing = self.per_hour.map_or(0, |most| 3600 / i64::from(most));
+        model.per_day = self.per_day.map(|n| n as usize);
         if self.wrote {
             person.last_inbound.insert(sender, now.plus_hours(-1));
             model.wrote = START - 3600;

@@ -221,7 +221,7 @@ impl World {
     pub(super) fn digest(&mut self, handlers: &impl Debug) -> u64 {
         let person = self.tables.person(self.tenant, self.contact).ok().flatten();
         let slot = self.tables.free_slot(self.sender);
-        let times = (self.now, self.last_sweep, slot);
+        let times = (self.now, self.last_sweep, slot, self.tables.days_taken());
         digest(&(times, person, &self.mail, &self.posted, &self.calls, &self.model, handlers))
     }
 }

@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use domain::account::{Account, ApiKey};
 use domain::contact::{Contact, Conversation, Person, Target};
 use domain::enrollment::Enrollment;
-use domain::ids::{ApiKeyId, ContactId, SenderId, TenantId};
+use domain::ids::{ApiKeyId, ContactId, EnrollmentId, SenderId, SequenceId, TenantId};
 use domain::message::Identity;
 use engine::PortError;
 use engine::model::Page;
@@ -71,7 +71,10 @@ impl Tables {
         let Some(contact) = self.contacts.get(&(tenant, id)).cloned() else { return Ok(None) };
         let conversations = self.conversations.iter().filter(|((t, c, _), _)| *t == tenant && *c == id);
         let targets = self.targets.iter().filter(|((t, c, _, _), _)| *t == tenant && *c == id);
-        let enrollments = self.enrollments.iter().filter(|((t, e), _)| *t == tenant && e.contact == id);
+        // As the real one's Query does, without a look at everybody else's.
+        let first = EnrollmentId { contact: id, sequence: SequenceId::from_bytes([0; 8]), scope: [0; 8], run: 0 };
+        let from_first = self.enrollments.range((tenant, first)..);
+        let enrollments = from_first.take_while(|((t, e), _)| *t == tenant && e.contact == id);
         Ok(Some(Person {
             contact,
             conversations: conversations.map(|(_, c)| c.clone()).collect(),

@@ -2,7 +2,7 @@
 
 use std::cmp::Reverse;
 
-use domain::enrollment::{Enrollment, Lease, State};
+use domain::enrollment::{DaySlot, Enrollment, Lease, State};
 use domain::ids::{ContactId, EnrollmentId, SequenceId, TenantId};
 use domain::time::Timestamp;
 use engine::model::Page;
@@ -71,7 +71,15 @@ impl Tables {
         Ok(if ours { Claim::Claimed(Box::new(old)) } else { Claim::Refused(Some(Box::new(old))) })
     }
 
-    pub fn commit(&mut self, tenant: TenantId, e: &Enrollment) -> PortResult<Saved<Enrollment>> {
+    pub fn commit(
+        &mut self,
+        tenant: TenantId,
+        e: &Enrollment,
+        gives_back: Option<DaySlot>,
+    ) -> PortResult<Saved<Enrollment>> {
+        if let Some(slot) = gives_back.filter(|_| self.guards.gives_back_always) {
+            self.give_back(slot);
+        }
         let Some(old) = self.enrollments.get(&(tenant, e.id)) else { return Ok(Saved::No(None)) };
         if is_ours(e, old) && !self.guards.commit_forgets_its_write {
             return Ok(Saved::Yes);
@@ -80,6 +88,9 @@ impl Tables {
             return Ok(Saved::No(Some(old.clone())));
         }
         self.write(Verb::Commit, tenant, e.clone());
+        if let Some(slot) = gives_back.filter(|_| !self.guards.gives_back_always) {
+            self.give_back(slot);
+        }
         Ok(Saved::Yes)
     }
 

@@ -1,12 +1,14 @@
 //! Sequences, senders, attributes, messages, suppressions.
 
 use std::cmp::Reverse;
+use std::collections::BTreeMap;
 
 use domain::content::Attribute;
+use domain::enrollment::DaySlot;
 use domain::ids::{ContactId, SenderId, SequenceId, TenantId};
 use domain::message::Channel;
 use domain::sender::Sender;
-use domain::time::Timestamp;
+use domain::time::{NaiveDate, Timestamp};
 use engine::PortError;
 use engine::model::{Page, StoredMessage, StoredSequence, Suppression, Version, suppression_id};
 use engine::ports::{Inserted, PortResult, Saved};
@@ -55,6 +57,41 @@ impl Tables {
             self.slots.push(slot);
         }
         Ok(Some(slot))
+    }
+
+    pub fn take_day(&mut self, slot: DaySlot, allowance: u32) -> PortResult<bool> {
+        let taken = self.days.entry((slot.sender, slot.day)).or_default();
+        if *taken >= allowance && !self.guards.take_day_ignores_others {
+            return Ok(false);
+        }
+        *taken += 1;
+        Ok(true)
+    }
+
+    /// One of a day's messages is free again.
+    pub(super) fn give_back(&mut self, slot: DaySlot) {
+        if let Some(taken) = self.days.get_mut(&(slot.sender, slot.day)) {
+            *taken = taken.saturating_sub(1);
+        }
+    }
+
+    pub fn first_day(&mut self, sender: SenderId, day: NaiveDate) -> PortResult<NaiveDate> {
+        Ok(*self.first_days.entry(sender).or_insert(day))
+    }
+
+    /// The day from which on a sender's ramp-up counts, once it has one.
+    pub fn first_day_of(&self, sender: SenderId) -> Option<NaiveDate> {
+        self.first_days.get(&sender).copied()
+    }
+
+    /// How many messages of a sender's day are given away.
+    pub fn taken(&self, sender: SenderId, day: NaiveDate) -> u32 {
+        self.days.get(&(sender, day)).copied().unwrap_or(0)
+    }
+
+    /// How many messages of each day are given away.
+    pub fn days_taken(&self) -> &BTreeMap<(SenderId, NaiveDate), u32> {
+        &self.days
     }
 
     /// A sender's next free slot, in microseconds, if it has ever given one.

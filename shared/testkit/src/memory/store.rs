@@ -6,12 +6,12 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use domain::account::{Account, ApiKey};
 use domain::contact::{Contact, Conversation, Person, Target, TargetRef};
 use domain::content::Attribute;
-use domain::enrollment::{Enrollment, Lease};
+use domain::enrollment::{DaySlot, Enrollment, Lease};
 use domain::ids::{ApiKeyId, ContactId, EnrollmentId, Ids, JobId, SenderId, SequenceId, SourceId, TenantId};
 use domain::message::{Channel, Identity};
 use domain::payment::PaymentSource;
 use domain::sender::Sender;
-use domain::time::Timestamp;
+use domain::time::{NaiveDate, Timestamp};
 use engine::model::{
     IdempotencyRecord, Job, JobCounts, JobPart, Page, StoredMessage, StoredSequence, Suppression, Unmatched, Version,
 };

@@ -10,7 +10,7 @@ use domain::message::Identity;
 use domain::payment::PaymentSource;
 use domain::sender::Sender;
 use domain::sequence::TargetKind;
-use domain::time::Timestamp;
+use domain::time::{NaiveDate, Timestamp};
 use engine::PortError;
 use engine::model::{Job, JobPart, Page, StoredMessage, StoredSequence, Suppression, Unmatched, Version};
 use engine::ports::{DUE_SHARDS, DueEntry, PortResult, Saved};
@@ -39,6 +39,9 @@ pub struct Tables {
     pub(super) unmatched: BTreeMap<(SourceId, Timestamp, String), Unmatched>,
     /// When a sender's next slot is free, in microseconds.
     pub(super) rates: BTreeMap<SenderId, i64>,
+    /// How many messages of a sender's day are given away.
+    pub(super) days: BTreeMap<(SenderId, NaiveDate), u32>,
+    pub(super) first_days: BTreeMap<SenderId, NaiveDate>,
     pub(super) attributes: BTreeMap<(TenantId, TargetKind, String), Attribute>,
     pub(super) messages: BTreeMap<(TenantId, ContactId, Timestamp, MessageId), StoredMessage>,
     pub(super) suppressions: BTreeMap<(TenantId, String), Suppression>,
@@ -67,6 +70,9 @@ pub struct StoreGuards {
     pub insert_overwrites: bool,
     pub push_back_unconditional: bool,
     pub reserve_ignores_others: bool,
+    pub take_day_ignores_others: bool,
+    /// A message of a day is given back also by a write that lost its race.
+    pub gives_back_always: bool,
 }
 
 /// One write of an enrollment.
@@ -165,7 +171,7 @@ macro_rules! for_each_store_verb {
             insert_enrollment(tenant: TenantId, enrollment: &Enrollment) -> Inserted<Enrollment>;
             enrollment(tenant: TenantId, id: EnrollmentId) -> Option<Enrollment>;
             claim(tenant: TenantId, id: EnrollmentId, generation: u32, step: u32, lease: &Lease) -> Claim;
-            commit(tenant: TenantId, enrollment: &Enrollment) -> Saved<Enrollment>;
+            commit(tenant: TenantId, enrollment: &Enrollment, gives_back: Option<DaySlot>) -> Saved<Enrollment>;
             push_back(entry: DueEntry, generation: u32, wake: Timestamp, swept: u32) -> bool;
             due(shard: u8, until: Timestamp, limit: u32) -> Vec<DueEntry>;
             enrollments(tenant: TenantId, filter: &EnrollmentFilter, cursor: Option<&str>, limit: u32) -> Page<Enrollment>;
@@ -187,6 +193,8 @@ macro_rules! for_each_store_verb {
             delete_source(id: SourceId) -> bool;
             put_unmatched(entry: &Unmatched) -> ();
             unmatched(source: SourceId, now: Timestamp, cursor: Option<&str>, limit: u32) -> Page<Unmatched>;
+            take_day(slot: DaySlot, allowance: u32) -> bool;
+            first_day(sender: SenderId, day: NaiveDate) -> NaiveDate;
             save_attribute(tenant: TenantId, attribute: &Attribute) -> ();
             declare_attribute(tenant: TenantId, attribute: &Attribute) -> Inserted<Attribute>;
             attributes(tenant: TenantId) -> Vec<Attribute>;

@@ -11,9 +11,14 @@ fn is_weekday(day: i64) -> bool {
     (day + 3).rem_euclid(7) < 5
 }
 
+/// Days since the epoch.
+pub(super) fn local_day(at: i64) -> i64 {
+    (at + ZONE_OFFSET).div_euclid(DAY)
+}
+
 fn within(hours: Hours, at: i64) -> bool {
     let local = at + ZONE_OFFSET;
-    let (day, minute) = (local.div_euclid(DAY), local.rem_euclid(DAY) / 60);
+    let (day, minute) = (local_day(at), local.rem_euclid(DAY) / 60);
     let begins = |day| !hours.weekdays || is_weekday(day);
     if hours.from < hours.to {
         begins(day) && (hours.from..hours.to).contains(&minute)
@@ -24,7 +29,7 @@ fn within(hours: Hours, at: i64) -> bool {
 
 /// Whether a step may go out at this very instant.
 pub(super) fn allowed(step: &StepSpec, quiet: Option<Hours>, at: i64) -> bool {
-    let business = !step.business || is_weekday((at + ZONE_OFFSET).div_euclid(DAY));
+    let business = !step.business || is_weekday(local_day(at));
     business && step.window.is_none_or(|w| within(w, at)) && !quiet.is_some_and(|q| within(q, at))
 }
 

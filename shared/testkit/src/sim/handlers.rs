@@ -166,6 +166,9 @@ impl Runner {
             trace.line(*event, *now, format_args!("      slot {slot}"));
             model.slot(slot);
         }
+        if let Some(day) = tables.first_day_of(self.scenario.sender) {
+            model.first_day(i64::from(day.to_epoch_days()), *now);
+        }
         let Some(writes) = tables.watched.as_mut().map(std::mem::take) else { return };
         for write in writes {
             let e = &write.after;

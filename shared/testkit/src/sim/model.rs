@@ -1,6 +1,8 @@
 //! The promises of ARCHITECTURE.md, checked from outside: from what the provider was really
 //! asked, from what was acknowledged when, and from the shape of what is stored.
 
+mod limits;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::Arc;
@@ -26,7 +28,6 @@ const CLAIM_TRIES: u32 = 3;
 const REPLY_WINDOW: i64 = 24 * 3600;
 /// So long a run waits for its last text's report.
 const CLOSING_SECONDS: i64 = 3600;
-const HOUR_MICROS: i64 = 3_600_000_000;
 
 /// A promise that was not kept.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -95,6 +96,8 @@ struct ClaimSeen {
     at: i64,
     event: u64,
     version: u32,
+    /// The sender's day that it says it uses, in days since the epoch.
+    day: Option<i64>,
 }
 
 pub(super) struct Model {
@@ -109,6 +112,8 @@ pub(super) struct Model {
     /// Slots of the sender's rate, in microseconds: the last one, and those that no call has used.
     last_slot: Option<i64>,
     slots: BTreeSet<i64>,
+    /// Of the sender's messages, in days since the epoch.
+    first_day: Option<i64>,
     pub violation: Option<Violation>,
 }
 
@@ -127,6 +132,7 @@ impl Model {
             unanswered: BTreeMap::new(),
             last_slot: None,
             slots: BTreeSet::new(),
+            first_day: None,
             violation: None,
         }
     }
@@ -217,29 +223,6 @@ impl Model {
         }
     }
 
-    /// A slot of the sender's rate was given away.
-    pub(super) fn slot(&mut self, slot: i64) {
-        let spacing = self.scenario.per_hour.map_or(0, |n| HOUR_MICROS / i64::from(n));
-        if self.last_slot.is_some_and(|last| slot < last + spacing) {
-            self.broken("3", format!("slot {slot} is too near to {:?}", self.last_slot));
-        }
-        self.last_slot = Some(slot);
-        self.slots.insert(slot);
-    }
-
-    /// Each call has a slot of its own, and starts near it: not before it but for what clocks differ
-    /// and the second that it lies in, and at most 30 seconds and the function's life after it.
-    /// Usable slots are spans of one length: whoever comes first takes the first.
-    fn takes_a_slot(&mut self, call: &ProviderCall, now: i64, life: i64) {
-        let skew = self.scenario.max_skew;
-        let from = (now - life - 30 - skew) * 1_000_000;
-        let to = (now + 1 + skew) * 1_000_000;
-        match self.slots.range(from..=to).next().copied() {
-            Some(slot) => drop(self.slots.remove(&slot)),
-            None => self.broken("3", format!("{}: {} is sent without a slot", call.attempt.enrollment, call.key)),
-        }
-    }
-
     // What is stored.
 
     /// Every write of an enrollment. `when`: the event and the true time.
@@ -264,7 +247,8 @@ impl Model {
         if *verb == Verb::Claim
             && let Some(lease) = &after.lease
         {
-            let seen = ClaimSeen { handler, at: when.1, event: when.0, version: after.version };
+            let day = lease.day.map(|day| i64::from(day.to_epoch_days()));
+            let seen = ClaimSeen { handler, at: when.1, event: when.0, version: after.version, day };
             self.claims.insert((id, lease.generation), seen);
             self.claimed(after);
         }
@@ -378,13 +362,11 @@ impl Model {
         if !allowed_within(step, self.scenario.quiet, now - life - skew, now + skew) {
             return self.broken("3", format!("{id}: {} is sent at a time that is not allowed", call.key));
         }
-        if self.scenario.per_hour.is_some() {
-            self.takes_a_slot(call, now, life);
-        }
         let wrote = self.contacts.get(&id.contact).map(|c| c.wrote.as_slice()).unwrap_or_default();
         if call.text && !wrote.iter().any(|at| *at <= now && now - at < REPLY_WINDOW) {
             self.broken("3", format!("{id}: free text {} outside the 24 hours", call.key));
         }
+        self.within_limits(call, &claim, earlier, now, life);
     }
 
     // When everything has settled.

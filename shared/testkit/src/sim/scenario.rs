@@ -2,10 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use domain::account::{Account, Settings};
+use domain::account::{Account, ContactLimit, LimitPeriod, Settings};
 use domain::contact::{Contact, Profile, Target, TargetRef};
 use domain::ids::{ContactId, Ids, SenderId, SequenceId, TenantId};
-use domain::sender::SenderLimits;
+use domain::sender::{RampUp, SenderLimits};
 use domain::sequence::{Sequence, TargetKind};
 use domain::time::Timestamp;
 use engine::model::{StoredSequence, Version};
@@ -73,6 +73,11 @@ impl SequenceSpec {
         &self.versions[(version.max(1) - 1) as usize % self.versions.len()]
     }
 
+    /// How many of a run's steps may reach somebody.
+    pub(super) fn most_steps(&self) -> Option<usize> {
+        self.json["caps"][0]["max_steps"].as_u64().and_then(|n| n.try_into().ok())
+    }
+
     /// The published form; texts name version and step, so that the provider's stand-in knows both.
     pub(super) fn version(&self, number: u32) -> Sequence {
         let mut json = self.json.clone();
@@ -95,8 +100,10 @@ pub(super) struct Scenario {
     pub sender: SenderId,
     pub quiet: Option<Hours>,
     pub sequences: Vec<SequenceSpec>,
-    /// How many messages an hour the sender may start, if there is a limit.
-    pub per_hour: Option<u32>,
+    /// What the sender may start in an hour and on a day, if there are limits.
+    pub limits: SenderLimits,
+    /// How many steps may reach a contact on a day and in a week.
+    pub contact_limits: Vec<ContactLimit>,
     pub contacts: Vec<ContactId>,
     /// What each worker's clock is ahead of the true time; the last one is the API's.
     pub skews: [i64; 3],
@@ -144,7 +151,41 @@ impl Scenario {
         let skews = std::array::from_fn(|_| rng.between(-most, most));
         // So slow that one too many is seen behind all that may delay a call.
         let per_hour = more.chance(300).then(|| *more.pick(&[2, 6, 20]));
-        Self { tenant, sender, quiet, sequences, per_hour, contacts, skews, max_skew: most, timeouts: true, settings }
+        let mut scenario = Self {
+            tenant,
+            sender,
+            quiet,
+            sequences,
+            limits: SenderLimits { per_hour, ..SenderLimits::default() },
+            contact_limits: Vec::new(),
+            contacts,
+            skews,
+            max_skew: most,
+            timeouts: true,
+            settings,
+        };
+        scenario.limit(&mut Rng::stream(seed, 7));
+        scenario
+    }
+
+    /// Limits for days, contacts and countries: so narrow that one too many is seen.
+    fn limit(&mut self, rng: &mut Rng) {
+        self.limits.per_day = rng.chance(250).then(|| *rng.pick(&[1, 2, 5]));
+        if rng.chance(100) {
+            let start_per_day = *rng.pick(&[1, 2]);
+            self.limits.ramp_up = Some(RampUp { start_per_day, growth: 1.5 });
+        }
+        for (per, most) in [(LimitPeriod::Day, [1, 1, 2]), (LimitPeriod::Week, [1, 2, 4])] {
+            if rng.chance(200) {
+                self.contact_limits.push(ContactLimit { max: *rng.pick(&most), per });
+            }
+        }
+        self.settings.contact_limits.clone_from(&self.contact_limits);
+        for sequence in &mut self.sequences {
+            if rng.chance(250) {
+                sequence.json["caps"] = json!([{"countries": ["BR"], "max_steps": rng.pick(&[1, 2, 3])}]);
+            }
+        }
     }
 
     /// Writes what stands before the first event.
@@ -152,8 +193,7 @@ impl Scenario {
         let now = Timestamp(START);
         let account = Account { id: self.tenant, rev: 1, created_at: now, settings: self.settings.clone() };
         drop(tables.create_account(&account));
-        let limits = SenderLimits { per_hour: self.per_hour, ..SenderLimits::default() };
-        let sender = whatsapp_sender(self.sender, limits, now);
+        let sender = whatsapp_sender(self.sender, self.limits.clone(), now);
         drop(tables.save_sender(self.tenant, &sender));
         for (index, id) in self.contacts.iter().enumerate() {
             let profile = Profile {

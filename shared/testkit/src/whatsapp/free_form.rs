@@ -28,7 +28,7 @@ pub(super) fn media(type_: &str, part: &Value) -> Result<String, MetaError> {
 }
 
 /// A stored file's id, or a link that Meta fetches.
-fn source(type_: &str, part: &Value) -> Result<(), MetaError> {
+pub(super) fn source(type_: &str, part: &Value) -> Result<(), MetaError> {
     match (text(part, "id"), text(part, "link")) {
         (Some(_), Some(_)) => {
             Err(MetaError::parameter(format!("Param {type_} must have either an id or a link, not both.")))

@@ -1,6 +1,8 @@
 //! What Meta refuses in the body of a send before it looks at anything else. Fields that are not
 //! known are passed over, as Meta does.
 
+use domain::sender::{KnownButton, TemplateParts};
+use domain::sequence::{TemplateButtonType, TemplateHeaderType};
 use serde_json::Value;
 
 use super::free_form;
@@ -9,6 +11,7 @@ use super::meta_error::MetaError;
 const MAX_TEXT: usize = 4_096;
 const MAX_CALLBACK_DATA: usize = 512;
 const MAX_PARAMETER: usize = 1_024;
+const MAX_HEADER: usize = 60;
 
 /// A send that is well-formed.
 #[derive(Debug, PartialEq, Eq)]
@@ -49,9 +52,8 @@ pub(super) enum Content {
 pub(super) struct Template {
     pub(super) name: String,
     pub(super) language: String,
-    pub(super) header: u32,
     pub(super) body: Vec<String>,
-    pub(super) buttons: u32,
+    pub(super) parts: TemplateParts,
 }
 
 /// A recipient in the one form by which it is compared and shown: E.164 with `+`, a Brazilian
@@ -135,17 +137,19 @@ fn template(body: &Value) -> Result<Template, MetaError> {
     let mut read = Template {
         name: text(part, "name").ok_or_else(|| required("name"))?.into(),
         language: language.ok_or_else(|| required("language"))?.into(),
-        header: 0,
         body: Vec::new(),
-        buttons: 0,
+        parts: TemplateParts::default(),
     };
     for component in part.get("components").and_then(Value::as_array).into_iter().flatten() {
         let parameters: &[Value] =
             component.get("parameters").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
         match text(component, "type").unwrap_or_default().to_ascii_lowercase().as_str() {
             "header" => {
-                parameters.iter().try_for_each(|parameter| media_or_text(parameter).map(drop))?;
-                read.header += u32::try_from(parameters.len()).unwrap_or(u32::MAX);
+                let [parameter] = parameters else {
+                    return Err(MetaError::of(132_000).details("header: a header takes one parameter"));
+                };
+                read.parts.header = Some(header(parameter)?);
+                read.parts.header_name = text(parameter, "parameter_name").map(String::from);
             }
             "body" => {
                 let named = parameters.iter().filter(|p| text(p, "parameter_name").is_some()).count();
@@ -154,11 +158,11 @@ fn template(body: &Value) -> Result<Template, MetaError> {
                 }
                 for parameter in parameters {
                     read.body.push(body_parameter(parameter)?);
+                    read.parts.body_names.extend(text(parameter, "parameter_name").map(String::from));
                 }
             }
             "button" => {
-                button(component, parameters)?;
-                read.buttons += 1;
+                read.parts.buttons.extend(button(component, parameters)?);
             }
             _ => return Err(MetaError::parameter("Param template['components'] has an unknown type.")),
         }
@@ -183,36 +187,43 @@ fn body_parameter(parameter: &Value) -> Result<String, MetaError> {
     Ok(words.into())
 }
 
-fn media_or_text(parameter: &Value) -> Result<(), MetaError> {
-    match text(parameter, "type") {
-        Some("text") => body_parameter(parameter).map(drop),
-        Some(type_ @ ("image" | "video" | "document")) => {
-            let media = parameter.get(type_);
-            let given = media.is_some_and(|media| text(media, "link").or_else(|| text(media, "id")).is_some());
-            if given { Ok(()) } else { Err(MetaError::parameter(format!("Param {type_} must have an id or a link."))) }
+fn header(parameter: &Value) -> Result<TemplateHeaderType, MetaError> {
+    let type_ = text(parameter, "type").unwrap_or_default();
+    let read = match type_ {
+        "text" => {
+            let words = body_parameter(parameter)?;
+            if words.chars().count() > MAX_HEADER {
+                return Err(MetaError::of(132_005).details("header: Translated text too long"));
+            }
+            return Ok(TemplateHeaderType::Text);
         }
-        _ => Err(MetaError::of(132_012).details("header: Format mismatch")),
-    }
+        "image" => TemplateHeaderType::Image,
+        "video" => TemplateHeaderType::Video,
+        "document" => TemplateHeaderType::Document,
+        _ => return Err(MetaError::of(132_012).details("header: Format mismatch")),
+    };
+    free_form::source(type_, parameter.get(type_).unwrap_or(&Value::Null)).map(|()| read)
 }
 
-fn button(component: &Value, parameters: &[Value]) -> Result<(), MetaError> {
+/// None for kinds that are not looked into: flow, catalogue and the like have their own shapes.
+fn button(component: &Value, parameters: &[Value]) -> Result<Option<KnownButton>, MetaError> {
     let wrong = |what: &str| MetaError::parameter(format!("Param template['components'] button: {what}"));
-    let (type_, field) = match text(component, "sub_type").unwrap_or_default().to_ascii_lowercase().as_str() {
-        "url" => ("text", "text"),
-        "quick_reply" => ("payload", "payload"),
-        "copy_code" => ("coupon_code", "coupon_code"),
-        // Flow, catalogue and the like have their own shapes; they are not looked into.
-        "flow" | "catalog" | "mpm" => return Ok(()),
+    let (sub_type, type_, most) = match text(component, "sub_type").unwrap_or_default().to_ascii_lowercase().as_str() {
+        "url" => (TemplateButtonType::Url, "text", 2_000),
+        "quick_reply" => (TemplateButtonType::QuickReply, "payload", 256),
+        "copy_code" => (TemplateButtonType::CopyCode, "coupon_code", 15),
+        "flow" | "catalog" | "mpm" => return Ok(None),
         _ => return Err(wrong("sub_type is not valid")),
     };
     let index = component.get("index");
     let index = index.and_then(|i| i.as_u64().or_else(|| i.as_str()?.parse().ok()));
-    if index.is_none_or(|index| index > 9) {
-        return Err(wrong("index is not valid"));
-    }
-    match parameters {
-        [parameter] if text(parameter, "type") == Some(type_) && text(parameter, field).is_some() => Ok(()),
-        _ => Err(wrong("needs its one parameter")),
+    let index = index.and_then(|i| u8::try_from(i).ok()).filter(|i| *i <= 9);
+    let index = index.ok_or_else(|| wrong("index is not valid"))?;
+    let [parameter] = parameters else { return Err(wrong("needs its one parameter")) };
+    match text(parameter, type_).filter(|_| text(parameter, "type") == Some(type_)) {
+        Some(value) if value.chars().count() <= most => Ok(Some(KnownButton { index, sub_type })),
+        Some(_) => Err(wrong(&format!("its parameter may have {most} characters"))),
+        None => Err(wrong("needs its one parameter")),
     }
 }
 

@@ -10,6 +10,8 @@ use axum::http::{HeaderMap, StatusCode, header::AUTHORIZATION};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
+use domain::sender::TemplateParts;
+use domain::sequence::{TemplateButtonType, TemplateHeaderType};
 use serde_json::{Value, json};
 
 use super::meta_error::MetaError;
@@ -88,16 +90,15 @@ async fn message_templates(
         .take(end)
         .skip(start)
         .map(|(index, template)| {
-            let variables: Vec<String> =
-                (1..=template.body_parameters.unwrap_or(0)).map(|n| format!("{{{{{n}}}}}")).collect();
+            let parts = template.parts.clone().unwrap_or_default();
             json!({
                 "id": format!("{}", 1_000_000 + index),
                 "name": template.name,
                 "language": template.language,
                 "status": template.status,
                 "category": "UTILITY",
-                "parameter_format": "POSITIONAL",
-                "components": [{"type": "BODY", "text": format!("Text {}", variables.join(" "))}],
+                "parameter_format": if parts.body_names.is_empty() && parts.header_name.is_none() { "POSITIONAL" } else { "NAMED" },
+                "components": components(&parts, template.body_parameters.unwrap_or(0)),
             })
         })
         .collect();
@@ -106,6 +107,36 @@ async fn message_templates(
         paging["next"] = json!(format!("https://graph.facebook.com/{version}/{waba_id}/message_templates?after={end}"));
     }
     Json(json!({"data": data, "paging": paging})).into_response()
+}
+
+/// A template's components as Meta lists them. Buttons that take no value stand in the places between.
+fn components(parts: &TemplateParts, body_parameters: u32) -> Vec<Value> {
+    let mut components = Vec::new();
+    if let Some(header) = parts.header {
+        components.push(match header {
+            TemplateHeaderType::Text => {
+                let name = parts.header_name.as_deref().unwrap_or("1");
+                json!({"type": "HEADER", "format": "TEXT", "text": format!("Header {{{{{name}}}}}")})
+            }
+            TemplateHeaderType::Image => json!({"type": "HEADER", "format": "IMAGE"}),
+            TemplateHeaderType::Video => json!({"type": "HEADER", "format": "VIDEO"}),
+            TemplateHeaderType::Document => json!({"type": "HEADER", "format": "DOCUMENT"}),
+        });
+    }
+    let numbers = (1..=body_parameters).map(|n| n.to_string());
+    let names: Vec<String> = if parts.body_names.is_empty() { numbers.collect() } else { parts.body_names.clone() };
+    let variables: Vec<String> = names.iter().map(|name| format!("{{{{{name}}}}}")).collect();
+    components.push(json!({"type": "BODY", "text": format!("Text {}", variables.join(" "))}));
+    if let Some(last) = parts.buttons.iter().map(|b| b.index).max() {
+        let button = |index| match parts.buttons.iter().find(|b| b.index == index).map(|b| b.sub_type) {
+            Some(TemplateButtonType::Url) => json!({"type": "URL", "text": "Open", "url": "https://example.com/{{1}}"}),
+            Some(TemplateButtonType::QuickReply) => json!({"type": "QUICK_REPLY", "text": "Reply"}),
+            Some(TemplateButtonType::CopyCode) => json!({"type": "COPY_CODE", "example": "CODE"}),
+            None => json!({"type": "PHONE_NUMBER", "text": "Call", "phone_number": "+15550051310"}),
+        };
+        components.push(json!({"type": "BUTTONS", "buttons": (0..=last).map(button).collect::<Vec<_>>()}));
+    }
+    components
 }
 
 /// The sender behind a node, `None` when there is none.

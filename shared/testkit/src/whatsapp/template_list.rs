@@ -3,27 +3,24 @@
 
 use std::collections::BTreeMap;
 
+use domain::sender::TemplateParts;
+use domain::sequence::TemplateButtonType;
 use serde::{Deserialize, Serialize};
 
 use super::meta_error::MetaError;
 use super::request::Template;
 use crate::local::TemplateEntry;
 
-/// How many parameters a template takes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+/// The parameters that a template takes.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Shape {
-    pub(super) header: u32,
     pub(super) body: u32,
-    pub(super) buttons: u32,
+    pub(super) parts: TemplateParts,
 }
 
 impl Shape {
     pub(super) fn of(template: &Template) -> Self {
-        Self {
-            header: template.header,
-            body: u32::try_from(template.body.len()).unwrap_or(u32::MAX),
-            buttons: template.buttons,
-        }
+        Self { body: u32::try_from(template.body.len()).unwrap_or(u32::MAX), parts: template.parts.clone() }
     }
 }
 
@@ -63,30 +60,33 @@ impl TemplateList {
                 "DISABLED" => return Err(MetaError::of(132_016)),
                 _ => return Err(missing()),
             }
+            let shape = Shape::of(used);
+            if let Some(parts) = &entry.parts {
+                same_parts(&shape.parts, parts)?;
+            }
             if let Some(expected) = entry.body_parameters {
-                return same_count("body", Shape::of(used).body, expected).map(|()| false);
+                return same_count("body", shape.body, expected).map(|()| false);
             }
         }
         let Some(known) = self.learned.get(&(waba_id.into(), used.name.clone(), used.language.clone())) else {
             return Ok(true);
         };
         let shape = Shape::of(used);
-        same_count("header", shape.header, known.header)?;
         same_count("body", shape.body, known.body)?;
-        same_count("button", shape.buttons, known.buttons)?;
+        same_parts(&shape.parts, &known.parts)?;
         Ok(false)
     }
 
-    /// All templates of an account with their status and number of body parameters.
+    /// All templates of an account with their status and parameters.
     pub(super) fn all(&self, waba_id: &str) -> Vec<TemplateEntry> {
-        let learned = |name: &str, language: &str| {
-            self.learned.get(&(waba_id.into(), name.into(), language.into())).map(|shape| shape.body)
-        };
+        let learned =
+            |entry: &TemplateEntry| self.learned.get(&(waba_id.into(), entry.name.clone(), entry.language.clone()));
         let mut all: Vec<TemplateEntry> = self
             .set
             .iter()
             .map(|entry| TemplateEntry {
-                body_parameters: entry.body_parameters.or_else(|| learned(&entry.name, &entry.language)),
+                body_parameters: entry.body_parameters.or_else(|| learned(entry).map(|shape| shape.body)),
+                parts: entry.parts.clone().or_else(|| learned(entry).map(|shape| shape.parts.clone())),
                 ..entry.clone()
             })
             .collect();
@@ -97,6 +97,7 @@ impl TemplateList {
                     language: language.clone(),
                     status: "APPROVED".into(),
                     body_parameters: Some(shape.body),
+                    parts: Some(shape.parts.clone()),
                 });
             }
         }
@@ -111,4 +112,36 @@ fn same_count(part: &str, given: u32, expected: u32) -> Result<(), MetaError> {
     Err(MetaError::of(132_000).details(format!(
         "{part}: number of localizable_params ({given}) does not match the expected number of params ({expected})"
     )))
+}
+
+/// The same header, the same names, and the same buttons but for quick replies, whose payload may be left
+/// out.
+fn same_parts(given: &TemplateParts, known: &TemplateParts) -> Result<(), MetaError> {
+    let format = |part: &str| Err(MetaError::of(132_012).details(format!("{part}: Format mismatch")));
+    match (given.header, known.header) {
+        (None, None) => {}
+        (Some(a), Some(b)) if a == b => {}
+        (Some(_), Some(_)) => return format("header"),
+        (a, b) => same_count("header", u32::from(a.is_some()), u32::from(b.is_some()))?,
+    }
+    if given.header_name != known.header_name {
+        return Err(MetaError::parameter("Invalid parameter: header: parameter_name does not match the template"));
+    }
+    let sorted = |names: &[String]| {
+        let mut names = names.to_vec();
+        names.sort();
+        names
+    };
+    if sorted(&given.body_names) != sorted(&known.body_names) {
+        return Err(MetaError::parameter("Invalid parameter: body: parameter_name does not match the template"));
+    }
+    let needed =
+        |parts: &TemplateParts| parts.buttons.iter().filter(|b| b.sub_type != TemplateButtonType::QuickReply).count();
+    let count = |parts: &TemplateParts| u32::try_from(needed(parts)).unwrap_or(u32::MAX);
+    same_count("button", count(given), count(known))?;
+    if given.buttons.iter().all(|b| known.buttons.contains(b) || b.sub_type == TemplateButtonType::QuickReply) {
+        Ok(())
+    } else {
+        format("button")
+    }
 }

@@ -107,6 +107,102 @@ fn media_buttons_and_lists() {
     check(json!({"text": long(999), "media": captioned}), &[]);
 }
 
+/// Of a use of `fatura`, which takes two numbered parameters, a document and three values for buttons.
+#[test]
+fn every_part_of_a_template_is_judged() {
+    let parts = |parts: Value| json!([{"name": "fatura", "language": "pt_BR", "status": "APPROVED", "body_parameters": 2, "parts": parts}]);
+    let check = |use_: Value, known: Value, expected: &[(&str, &str)]| {
+        let mut template = json!({"name": "fatura", "language": "pt_BR", "body": ["a", "b"]});
+        template.as_object_mut().unwrap().extend(use_.as_object().unwrap().clone());
+        let document = one_step(json!({"outside_window": "template", "fallback_template": template}));
+        let report = report(document, &Settings::default(), &[sender(1, Some(parts(known)))]);
+        let at: Vec<_> = report
+            .problems
+            .iter()
+            .map(|p| (p.pointer.strip_prefix("/steps/0/fallback_template").unwrap(), p.code))
+            .collect();
+        assert_eq!(at, expected, "{report:#?}");
+    };
+    let wrong = "template_parameters";
+    let link = "https://files.example.com/a.pdf";
+    let whole = || {
+        json!({"header": "document", "buttons": [
+            {"index": 0, "sub_type": "url"}, {"index": 1, "sub_type": "quick_reply"}, {"index": 3, "sub_type": "copy_code"}]})
+    };
+    let document = || json!({"type": "document", "value": link, "filename": "a.pdf"});
+    let values =
+        json!([{"index": 0, "sub_type": "url", "value": "a"}, {"index": 3, "sub_type": "copy_code", "value": "X"}]);
+    check(json!({"header": document(), "buttons": values}), whole(), &[]);
+    // A list that an earlier release read says nothing of them.
+    check(json!({"header": document(), "buttons": values}), json!(null), &[]);
+    check(json!({}), whole(), &[("/header", wrong), ("/buttons", wrong), ("/buttons", wrong)]);
+    check(json!({"header": document()}), json!({}), &[("/header", wrong)]);
+    check(
+        json!({"header": {"type": "image", "value": link}, "buttons": [
+            {"index": 0, "sub_type": "copy_code", "value": "a"}, {"index": 2, "sub_type": "url", "value": "a"},
+            {"index": 3, "sub_type": "copy_code", "value": "X"}]}),
+        whole(),
+        &[("/header/type", wrong), ("/buttons/0/sub_type", wrong), ("/buttons/1/index", wrong)],
+    );
+    let named = || json!({"body_names": ["first_name", "amount"], "header": "text", "header_name": "first_name"});
+    let text = |name: Value| json!({"type": "text", "value": "Ana", "name": name});
+    let body = json!({"first_name": "Ana", "amount": "1"});
+    check(json!({"body": body, "header": text(json!("first_name"))}), named(), &[]);
+    check(json!({"body": body, "header": text(json!(null))}), named(), &[("/header/name", wrong)]);
+    check(json!({"header": text(json!(null))}), named(), &[("/body", wrong), ("/header/name", wrong)]);
+    check(
+        json!({"body": {"first_name": "Ana", "value": "1"}, "header": text(json!("first_name"))}),
+        named(),
+        &[("/body/value", wrong)],
+    );
+    check(json!({"body": body}), json!({}), &[("/body", wrong)]);
+}
+
+#[test]
+fn a_templates_parameters_are_held_to_whatsapps_rules() {
+    let check = |template: Value, expected: &[(&str, &str)]| {
+        let mut whole = json!({"name": "fatura", "language": "pt_BR"});
+        whole.as_object_mut().unwrap().extend(template.as_object().unwrap().clone());
+        let at = |p: &str| format!("/steps/0/fallback_template{p}");
+        let expected: Vec<(String, &str)> = expected.iter().map(|(p, code)| (at(p), *code)).collect();
+        let expected: Vec<(&str, &str)> = expected.iter().map(|(p, code)| (p.as_str(), *code)).collect();
+        step_shape_is(json!({"fallback_template": whole}), &expected);
+    };
+    check(json!({"body": ["a", "b    c", "{{ contact.first_name }}\n"]}), &[]);
+    for odd in ["a\nb", "a\tb", "a     b"] {
+        check(json!({"body": [odd]}), &[("/body/0", "invalid_value")]);
+    }
+    check(json!({"body": ["é".repeat(1_024)]}), &[]);
+    check(json!({"body": ["é".repeat(1_025)]}), &[("/body/0", "too_long")]);
+    let header = |type_: &str, more: Value| {
+        let mut header = json!({"type": type_, "value": "https://files.example.com/a.pdf"});
+        header.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        json!({"header": header})
+    };
+    for media in ["image", "video", "document"] {
+        check(header(media, json!({})), &[]);
+        check(header(media, json!({"value": "http://files.example.com/a"})), &[("/header/value", "invalid_link")]);
+    }
+    check(header("document", json!({"filename": "fatura.pdf"})), &[]);
+    check(header("image", json!({"filename": "a.png"})), &[("/header/filename", "not_allowed")]);
+    check(header("image", json!({"name": "x"})), &[("/header/name", "not_allowed")]);
+    check(header("text", json!({"value": "é".repeat(61)})), &[("/header/value", "too_long")]);
+    check(header("text", json!({"value": ""})), &[("/header/value", "required")]);
+    check(header("text", json!({"name": "Nome"})), &[("/header/name", "invalid_value")]);
+    let mut mixed = header("text", json!({"name": "nome"}));
+    mixed["body"] = json!(["a"]);
+    check(mixed, &[("/header/name", "not_allowed")]);
+    let button = |sub_type: &str, value: &str| json!({"buttons": [{"index": 0, "sub_type": sub_type, "value": value}]});
+    check(button("copy_code", &"X".repeat(16)), &[("/buttons/0/value", "too_long")]);
+    check(button("quick_reply", &"X".repeat(257)), &[("/buttons/0/value", "too_long")]);
+    check(button("url", "faturas/{{ target.id }}"), &[]);
+    check(button("url", ""), &[("/buttons/0/value", "required")]);
+    check(
+        json!({"buttons": [{"index": 10, "sub_type": "url", "value": "a"}]}),
+        &[("/buttons/0/index", "out_of_range")],
+    );
+}
+
 #[test]
 fn rich_content_is_published_like_a_text() {
     let audio = json!({"kind": "audio", "url": "https://files.example.com/a.ogg"});

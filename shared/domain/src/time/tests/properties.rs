@@ -117,6 +117,22 @@ fn previous() -> impl Strategy<Value = Timestamp> {
     ]
 }
 
+/// A zone and an instant; half of them within the hours around the clocks' going back.
+fn zone_and_previous() -> impl Strategy<Value = (Zone, Timestamp)> {
+    use chrono_tz::{America, Antarctica, Australia, Europe};
+    let back = [
+        (America::New_York, "2026-11-01T06:00:00Z"),
+        (America::Santiago, "2026-04-05T03:00:00Z"),
+        (America::St_Johns, "2009-11-01T02:31:00Z"),
+        (Antarctica::Troll, "2026-10-25T01:00:00Z"),
+        (Australia::Lord_Howe, "2026-04-04T15:00:00Z"),
+        (Europe::Lisbon, "2026-10-25T01:00:00Z"),
+    ];
+    let near = (prop::sample::select(back.to_vec()), -10_000_i64..8_000)
+        .prop_map(|((zone, at), seconds)| (zone, Timestamp::parse(at).unwrap().plus_seconds(seconds)));
+    prop_oneof![near, (zone(), previous())]
+}
+
 fn clock(minutes: std::ops::Range<u16>) -> impl Strategy<Value = ClockTime> {
     // Often at night and on the half hour, where the clocks change.
     let night = (0_u16..210).prop_map(|m| m / 10 * 10);
@@ -289,9 +305,10 @@ proptest! {
     /// a barred day with its time, and passes the bases of the day it moves to.
     #[test]
     fn minutes_and_hours_are_monotone(
-        calendar in calendar(), step in step(), previous in previous(), hours in any::<bool>(), later in 0_i64..100_000,
+        calendar in calendar(), step in step(), (zone, previous) in zone_and_previous(), hours in any::<bool>(),
+        later in prop_oneof![0_i64..8_000, 0_i64..100_000],
     ) {
-        let calendar = Calendar { spread_minutes: 0, send_on_holidays: true, ..calendar };
+        let calendar = Calendar { zone, spread_minutes: 0, send_on_holidays: true, ..calendar };
         let unit = if hours { Unit::Hours } else { Unit::Minutes };
         let step = Step { wait: Wait::from_previous(step.wait.value, unit), skip_if_late: None, ..step };
         let second = previous.plus_seconds(later);
@@ -299,6 +316,49 @@ proptest! {
             (step.due(&calendar, previous, previous, false), step.due(&calendar, second, second, false))
         {
             prop_assert!(a.at <= b.at, "{} then {}", a.at, b.at);
+        }
+    }
+
+    /// A later previous send never puts the base on an earlier civil day; and with one wall-clock
+    /// time for all, or on a later civil day with none barred, it never makes the step earlier.
+    #[test]
+    fn days_are_monotone_in_the_civil_day(
+        calendar in calendar(), step in step(), (zone, previous) in zone_and_previous(), business in any::<bool>(),
+        later in prop_oneof![0_i64..8_000, 0_i64..700_000],
+    ) {
+        let calendar = Calendar { zone, spread_minutes: 0, ..calendar };
+        let unit = if business { Unit::BusinessDays } else { Unit::Days };
+        let step = Step { wait: Wait::from_previous(step.wait.value % 12, unit), skip_if_late: None, ..step };
+        let second = previous.plus_seconds(later);
+        let day = |at: Timestamp| wall(calendar.zone, at.0).date();
+        // Clocks that go back over midnight.
+        prop_assume!(day(previous) <= day(second));
+        if let (Due::At(a), Due::At(b)) =
+            (step.due(&calendar, previous, previous, false), step.due(&calendar, second, second, false))
+        {
+            prop_assert!(day(a.base) <= day(b.base), "{} then {}", a.base, b.base);
+            // Within a day the wall clock may go back, and its times with it.
+            let no_day_is_barred = !business && calendar.send_on_holidays;
+            if step.at.is_some() || (no_day_is_barred && day(previous) < day(second)) {
+                prop_assert!(a.at <= b.at, "{} then {}", a.at, b.at);
+            }
+        }
+    }
+
+    /// Without spread a plan is the first allowed second from its base on: none before it is allowed.
+    #[test]
+    fn no_second_between_the_base_and_the_plan_is_allowed(
+        calendar in calendar(), step in step(), previous in previous(), probes in prop::collection::vec(0.0..1.0_f64, 60),
+    ) {
+        let calendar = Calendar { spread_minutes: 0, ..calendar };
+        let Due::At(plan) = step.due(&calendar, previous, previous, false) else { return Ok(()) };
+        let mut checker = Checker::new(&calendar, step.window.as_ref(), step.is_business());
+        let between = plan.allowed.seconds_since(plan.base);
+        let near = (1..=between.min(30)).map(|ago| between - ago);
+        let far = probes.iter().map(|part| (part * between as f64) as i64);
+        for after in near.chain(far).filter(|after| *after < between) {
+            prop_assert!(!checker.allows(plan.base.0 + after), "{} is allowed, and it goes at {}",
+                plan.base.plus_seconds(after), plan.allowed);
         }
     }
 

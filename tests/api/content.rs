@@ -147,3 +147,72 @@ async fn a_preview_shows_emails_and_sms_before_there_is_a_sender() {
         assert_eq!(step["warnings"][0]["code"], "sender_missing", "{step}");
     }
 }
+
+async fn put(world: &World, path: &str, body: Value, revision: Option<&str>) -> (u16, Value) {
+    let http = reqwest::Client::builder().no_proxy().build().unwrap();
+    let mut request = http.put(format!("{}{path}", world.local.base_url)).bearer_auth(&world.local.admin_key);
+    if let Some(revision) = revision {
+        request = request.header("If-Match", revision);
+    }
+    let response = request.json(&body).send().await.unwrap();
+    (response.status().as_u16(), response.json().await.unwrap())
+}
+
+/// A published version keeps the template as it was, whatever becomes of it.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_template_that_is_edited_changes_nothing_that_runs() {
+    let world = World::start().await;
+    let contact = world.contact("Ana", PHONE).await;
+    world.inbound(PHONE, "Oi!").await;
+    let text = |text: &str| json!({"name": "Lembrete", "text": text, "language": "pt_BR"});
+    let template = world.post("/v1/templates", text("{{ contact.first_name }}: {{ amount }}")).await;
+    let (template, revision) = (id(&template), template["revision"].clone());
+    assert_eq!(revision, 1);
+    let step = |key: &str| {
+        json!({"key": key, "wait": {"value": 1, "unit": "hours"}, "channel": "whatsapp", "outside_window": "fail",
+            "content": {"type": "template", "template_id": template, "values": {"amount": "R$ {{ target.amount | default: '10' }}"}}})
+    };
+    let definition = json!({"name": "Lembrar", "target": "contact", "steps": [step("a"), step("b")]});
+    let sequence = world.sequence(definition.clone()).await;
+    world.advance(60).await;
+    world.enroll(&sequence, &contact).await;
+    world.advance(3_600).await;
+
+    let path = format!("/v1/templates/{template}");
+    let changed = || text("Mudou: {{ amount }} {{ other }}");
+    assert_eq!(put(&world, &path, changed(), None).await.0, 428);
+    let (status, edited) = put(&world, &path, changed(), Some("\"1\"")).await;
+    assert_eq!((status, &edited["revision"], &edited["text"]), (200, &json!(2), &changed()["text"]));
+    let (status, stale) = put(&world, &path, changed(), Some("\"1\"")).await;
+    assert_eq!((status, &stale["code"]), (412, &json!("stale_revision")));
+
+    world.advance(3_600).await;
+    let sent: Vec<_> = world.messages().await.iter().map(|m| m["text"].clone()).collect();
+    assert_eq!(sent, ["Ana: R$ 10", "Ana: R$ 10"]);
+    // A preview of the version has it as it was, one of the draft as it is.
+    let preview = |version: Value| {
+        let body = json!({"sequence_id": sequence, "version": version, "contact_id": contact, "start_at": START});
+        world.post("/v1/preview", body)
+    };
+    let kept = preview(json!(1)).await;
+    assert_eq!(kept["warnings"].as_array().unwrap().iter().find(|w| w["code"] == "required"), None, "{kept}");
+    let current = preview(json!(null)).await;
+    let missing = current["warnings"].as_array().unwrap().iter().find(|w| w["code"] == "required").unwrap();
+    assert_eq!(missing["pointer"], "/steps/0/content/values/other");
+    let (status, refused) =
+        world.call(reqwest::Method::POST, &format!("/v1/sequences/{sequence}/publish"), json!({})).await;
+    assert_eq!((status, &refused["errors"][0]["pointer"]), (422, &json!("/steps/0/content/values/other")));
+
+    // A draft uses it; without one it goes, and what was published stays.
+    let (status, refused) = world.call(reqwest::Method::DELETE, &path, json!(null)).await;
+    assert_eq!((status, &refused["code"]), (409, &json!("template_in_use")));
+    let mut other = definition;
+    for step in other["steps"].as_array_mut().unwrap() {
+        step["content"] = json!({"type": "text", "text": "x"});
+    }
+    assert_eq!(put(&world, &format!("/v1/sequences/{sequence}"), other, Some("*")).await.0, 200);
+    assert_eq!(world.call(reqwest::Method::DELETE, &path, json!(null)).await.0, 204);
+    assert_eq!(world.call(reqwest::Method::GET, &path, json!(null)).await.0, 404);
+    assert_eq!(preview(json!(1)).await["steps"][0]["channel"], "whatsapp");
+    assert_eq!(world.get("/v1/templates").await["data"], json!([]));
+}

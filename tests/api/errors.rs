@@ -70,7 +70,8 @@ async fn bad_input_gets_a_clear_error_and_changes_nothing() {
         }
     }
     let list = world.get("/v1/sequences").await;
-    assert_eq!(list["data"].as_array().unwrap().len(), 1, "nothing was created");
+    let own = list["data"].as_array().unwrap().iter().filter(|s| s["owner"] != domain::system::OWNER);
+    assert_eq!(own.count(), 1, "nothing was created");
     assert_eq!(world.get("/v1/contacts").await["data"].as_array().unwrap().len(), 1);
 }
 

@@ -17,3 +17,4 @@ mod tones;
 mod versions;
 mod webhooks;
 mod world;
+mod written;

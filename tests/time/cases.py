@@ -361,6 +361,8 @@ def by_chance(seed: int, number: int):
         if rng.random() < 0.3:
             more["now"] = show(previous + timedelta(seconds=rng.randint(0, 10 * 86400)))
             more["caught_up"] = rng.random() < 0.2
+        elif rng.random() < 0.3:
+            more["spread_minutes"] = rng.randint(1, 90)
         if rng.random() < 0.3:
             more["skip_if_late"] = rng.choice(["30 minutes", "6 hours", "2 days"])
         made = case(f"by chance {i}", zone, show(previous), wait, **more)

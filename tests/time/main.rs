@@ -2,5 +2,10 @@
 #![allow(clippy::unwrap_used, clippy::print_stdout)]
 
 mod chance;
+mod held;
 mod preview;
 mod table;
+#[path = "../api/world.rs"]
+#[expect(dead_code, reason = "some of its hands are needed there alone")]
+mod world;
+mod year;

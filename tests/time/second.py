@@ -2,7 +2,7 @@
 
 It shares no code and no method with `domain`: instead of computing intervals it walks forward in small
 strides and asks each instant whether it is allowed. Slow, but short enough to be held against the text.
-`cases.py` asks it for the answers that `domain` has to give.
+`cases.py` asks it for the answers that `domain` has to give. Python 3.11 or later.
 """
 
 from __future__ import annotations
@@ -143,19 +143,23 @@ class Rules:
         t, why = start, set()
         while found := self.against(t):
             why.update(found)
-            # Every edge is a whole stride of UTC, so nothing changes between two of them.
-            whole = t.replace(minute=0, second=0)
-            t = whole + ((t - whole) // self.stride + 1) * self.stride
+            t = self.next_edge(t)
             if t > start + self.horizon:
                 raise Park("never_allowed")
         return t, why
 
     def last_of_spread(self, first: datetime) -> datetime:
         """The last second to which spreading may put what is allowed from `first` on."""
-        t = first
-        while t < first + self.spread and not self.against(t + timedelta(seconds=1)):
-            t += timedelta(seconds=1)
-        return t
+        end = first + self.spread
+        t = self.next_edge(first)
+        while t <= end and not self.against(t):
+            t = self.next_edge(t)
+        return min(end, t - timedelta(seconds=1))
+
+    def next_edge(self, t: datetime) -> datetime:
+        """Every edge is a whole stride of UTC: nothing changes between two of them."""
+        whole = t.replace(minute=0, second=0)
+        return whole + ((t - whole) // self.stride + 1) * self.stride
 
 
 # --- Section 1

@@ -183,6 +183,7 @@ async fn apply<P: Ports>(
         target,
         conversation: event.conversation_id,
         data: event.data,
+        decimal_mark: None,
     };
     let effect = engine.signal(tenant, contact, &signal).await?;
     Ok(EventEffect { exited: effect.exited, enrolled: effect.enrolled })

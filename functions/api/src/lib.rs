@@ -29,6 +29,7 @@ mod sequences;
 mod service;
 mod shape;
 mod suppressions;
+mod templates;
 mod view;
 mod wire;
 
@@ -51,6 +52,7 @@ fn table<P: Ports>() -> Vec<routes::Route<P>> {
     all.extend(senders::routes());
     all.extend(payment_sources::routes());
     all.extend(sequences::routes());
+    all.extend(templates::routes());
     all.extend(blueprints::routes());
     all.extend(enrollments::routes());
     all.extend(events::routes());

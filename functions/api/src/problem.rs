@@ -151,6 +151,7 @@ pub(crate) fn status_of(code: &str) -> StatusCode {
         "forbidden" | "module_disabled" | "not_owner" | "system_sequence" => StatusCode::FORBIDDEN,
         "enrollment_finished"
         | "sequence_in_use"
+        | "template_in_use"
         | "sender_in_use"
         | "impact_changed"
         | "approval_void"
@@ -253,6 +254,7 @@ mod tests {
         for (code, status) in [
             ("enrollment_finished", 409),
             ("sequence_in_use", 409),
+            ("template_in_use", 409),
             ("sender_in_use", 409),
             ("identity_conflict", 409),
             ("not_owner", 403),

@@ -229,6 +229,40 @@ async fn sequences_are_drafts_with_versions() {
 }
 
 #[tokio::test]
+async fn templates_are_the_managers_and_edited_over_their_revision() {
+    let api = api(true).await;
+    let body = |text: &str| json!({"name": "Lembrete", "text": text, "language": "pt_BR"});
+    api.post("/v1/templates", json!({"name": "x"})).await.points(422, "/text", "required");
+    api.post("/v1/templates", body("{{ nil_x }}")).await.points(422, "/text", "reserved_name");
+    let mut strange = body("x");
+    strange["channel_variants"] = json!({"fax": {}});
+    api.post("/v1/templates", strange).await.points(422, "/channel_variants/fax", "unknown_field");
+    for role in ["viewer", "agent"] {
+        let key = api.with_role(role).await;
+        key.get("/v1/templates").await.is(200);
+        key.post("/v1/templates", body("x")).await.refuses(403, "forbidden");
+    }
+    let manager = api.with_role("manager").await;
+    let made = manager.post("/v1/templates", body("Olá {{ what }}")).await.is(201);
+    assert!(made["id"].as_str().unwrap().starts_with("tpl_"));
+    let path = format!("/v1/templates/{}", made["id"].as_str().unwrap());
+    let answer = api.get(&path).await;
+    assert_eq!(answer.headers["etag"], "\"1\"");
+    assert_eq!(answer.is(200), made);
+    api.put(&path, body("y")).await.refuses(428, "precondition_required");
+    let edited = api.json("PUT", &path, &[("if-match", "\"1\"")], body("y")).await.is(200);
+    assert_eq!((&edited["revision"], &edited["text"]), (&json!(2), &json!("y")));
+    api.json("PUT", &path, &[("if-match", "\"1\"")], body("z")).await.refuses(412, "stale_revision");
+    assert_eq!(api.get("/v1/templates").await.is(200)["data"], json!([edited]));
+    api.stranger().await.get(&path).await.refuses(404, "not_found");
+    assert_eq!(api.delete(&path).await.status, 204);
+    api.delete(&path).await.refuses(404, "not_found");
+    api.get(&path).await.refuses(404, "not_found");
+    let off = self::api(false).await;
+    off.get("/v1/templates").await.refuses(403, "module_disabled");
+}
+
+#[tokio::test]
 async fn fifty_wishes_make_one_enrollment() {
     let api = api(true).await;
     let sequence = api.sequence("contact").await;

@@ -2,6 +2,7 @@
 //!
 //! - [`cadence`]: enrollments through whole cadences, with what each part asked of AWS.
 //! - [`budgets`]: the counts against their limits.
+//! - [`limits`]: what limits cost beside it.
 //! - [`prices`]: the counts in dollars.
 //! - [`burst`]: how late sends are when very many are due in one second.
 //! - [`binaries`]: the deployed programs' size, memory and cold start.
@@ -13,6 +14,7 @@ pub mod binaries;
 pub mod budgets;
 pub mod burst;
 pub mod cadence;
+pub mod limits;
 pub mod prices;
 mod report;
 
@@ -25,8 +27,11 @@ use crate::bench::report::say;
 pub async fn run(enrollments: usize, burst: usize) -> anyhow::Result<bool> {
     let cadence = cadence::run(enrollments).await?;
     report::cadence(&cadence);
-    let budgets = budgets::of(&cadence);
-    report::prices(&cadence);
+    let limits = limits::run(enrollments).await?;
+    report::limits(&limits);
+    let mut budgets = budgets::of(&cadence);
+    budgets.extend(budgets::of_limits(&limits));
+    report::prices(&cadence, &limits);
     report::burst(&cadence, &burst::run(burst).await?);
     report::binaries(&binaries::measure().await?);
     report::budgets(&budgets);

@@ -46,6 +46,13 @@ pub enum Request {
     Webhook,
 }
 
+impl Request {
+    /// Whether it is this operation of DynamoDB's.
+    pub fn is(&self, operation: &str) -> bool {
+        matches!(self, Self::Dynamo { operation: name, .. } if name == operation)
+    }
+}
+
 /// What requests of one kind came to.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Units {

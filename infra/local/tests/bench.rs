@@ -3,6 +3,7 @@
 
 use local::bench::budgets::{self, Step};
 use local::bench::cadence::{self, STEPS};
+use local::bench::limits;
 use local::usage::Function;
 
 #[tokio::test(flavor = "multi_thread")]
@@ -29,4 +30,14 @@ async fn a_step_costs_what_it_may() {
     let insert = cadence.enrolling.of(&[Function::Enroll]).find(|(_, units)| units.index_writes() > 0.0).unwrap().1;
     assert_eq!(insert.requests, 12);
     assert_eq!((insert.write, insert.index["GSI1"], insert.index["GSI2"]), (12.0, 12.0, 12.0));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn limits_cost_what_they_may() {
+    let limits = limits::run(40).await.unwrap();
+    for budget in budgets::of_limits(&limits) {
+        assert!(budget.holds(), "over budget: {budget:?}");
+    }
+    assert_eq!(limits.of_the_contact(), 1.0);
+    assert!(limits.of_the_sender() > 0.0);
 }

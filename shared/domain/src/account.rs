@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use chrono::NaiveDate;
 use serde::{Deserialize, Serialize};
 
+use crate::content::DecimalMark;
 use crate::ids::{ApiKeyId, ContactId, SenderId, TenantId};
 use crate::message::Channel;
 use crate::time::{AllowedHours, Calendar, Timestamp, Weekday, Zone};
@@ -143,6 +144,11 @@ impl Settings {
             "US" | "GB" | "CA" | "AU" | "NZ" | "IE" => "en_US",
             _ => "",
         }
+    }
+
+    /// How amounts are written in the account's country, where it is known.
+    pub fn decimal_mark(&self) -> Option<DecimalMark> {
+        self.default_country.as_deref().and_then(DecimalMark::of_country)
     }
 
     /// Whether a message's whole text is an opt-out word (trimmed; case, accents and end

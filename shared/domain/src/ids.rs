@@ -115,6 +115,9 @@ fixed_id!(
 fixed_id!(
     /// A payment source: its account and 9 bytes of its own, as a sender's.
     SourceId, "src_", 18);
+fixed_id!(
+    /// A message template.
+    TemplateId, "tpl_", 8);
 fixed_id!(ApiKeyId, "key_", 9);
 fixed_id!(JobId, "job_", 9);
 fixed_id!(

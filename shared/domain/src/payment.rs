@@ -162,6 +162,7 @@ impl ChargeEvent {
             target,
             conversation: None,
             data: self.data.clone(),
+            decimal_mark: None,
         }
     }
 }

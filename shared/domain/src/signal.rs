@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use crate::contact::{Person, TargetRef};
+use crate::content::{DecimalMark, read_number};
 use crate::enrollment::{Enrollment, Outcome};
 use crate::sequence::{Condition, EventRule, Exit, Op};
 use crate::time::Timestamp;
@@ -29,6 +30,24 @@ pub struct Signal {
     pub conversation: Option<String>,
     #[serde(default, skip_serializing_if = "Map::is_empty")]
     pub data: Map<String, Value>,
+    /// How the account that it came to writes amounts, where that decides what a text in `data` is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub decimal_mark: Option<DecimalMark>,
+}
+
+impl Signal {
+    /// Whether the account's way of writing amounts decides what some text in `data` is (`1.299`).
+    pub fn needs_decimal_mark(&self) -> bool {
+        fn decides(value: &Value) -> bool {
+            let read = |mark| decimal(value, Some(mark));
+            match value {
+                Value::Array(list) => list.iter().any(decides),
+                Value::Object(fields) => fields.values().any(decides),
+                _ => read(DecimalMark::Comma) != read(DecimalMark::Point),
+            }
+        }
+        self.data.values().any(decides)
+    }
 }
 
 /// The last few signals of each type, left on the contact, conversation or target *before* the
@@ -139,15 +158,17 @@ fn condition_holds(condition: &Condition, signal: &Signal) -> bool {
             _ => false,
         };
     };
+    let same = |value: &Value| same(&found, value, signal.decimal_mark);
+    let order = || compare(&found, &condition.value, signal.decimal_mark);
     match condition.op {
         Op::Exists => condition.value != Value::Bool(false),
-        Op::Eq => same(&found, &condition.value),
-        Op::Ne => !same(&found, &condition.value),
-        Op::In => condition.value.as_array().is_some_and(|list| list.iter().any(|v| same(&found, v))),
-        Op::Gt => compare(&found, &condition.value).is_some_and(|o| o.is_gt()),
-        Op::Gte => compare(&found, &condition.value).is_some_and(|o| o.is_ge()),
-        Op::Lt => compare(&found, &condition.value).is_some_and(|o| o.is_lt()),
-        Op::Lte => compare(&found, &condition.value).is_some_and(|o| o.is_le()),
+        Op::Eq => same(&condition.value),
+        Op::Ne => !same(&condition.value),
+        Op::In => condition.value.as_array().is_some_and(|list| list.iter().any(same)),
+        Op::Gt => order().is_some_and(|o| o.is_gt()),
+        Op::Gte => order().is_some_and(|o| o.is_ge()),
+        Op::Lt => order().is_some_and(|o| o.is_lt()),
+        Op::Lte => order().is_some_and(|o| o.is_le()),
     }
 }
 
@@ -164,34 +185,24 @@ fn field(signal: &Signal, path: &str) -> Option<Value> {
     Some(value)
 }
 
-fn same(a: &Value, b: &Value) -> bool {
-    match (decimal(a), decimal(b)) {
+fn same(a: &Value, b: &Value, account: Option<DecimalMark>) -> bool {
+    match (decimal(a, account), decimal(b, account)) {
         (Some(a), Some(b)) => a == b,
         _ => a == b,
     }
 }
 
-fn compare(a: &Value, b: &Value) -> Option<std::cmp::Ordering> {
-    Some(decimal(a)?.cmp(&decimal(b)?))
+fn compare(a: &Value, b: &Value, account: Option<DecimalMark>) -> Option<std::cmp::Ordering> {
+    Some(decimal(a, account)?.cmp(&decimal(b, account)?))
 }
 
-/// A number exactly, or an amount in text: `129.90`, `129,90`, `1.299,90`, `1,299.90`.
-pub fn decimal(value: &Value) -> Option<Decimal> {
-    let text = match value {
-        Value::Number(n) => {
-            return n.to_string().parse().ok().or_else(|| Decimal::from_scientific(&n.to_string()).ok());
-        }
-        Value::String(s) => s.trim(),
-        _ => return None,
-    };
-    let last = |c| text.rfind(c);
-    let plain = match (last('.'), last(',')) {
-        (Some(dot), Some(comma)) if comma > dot => text.replace('.', "").replace(',', "."),
-        (Some(_), Some(_)) => text.replace(',', ""),
-        (None, Some(_)) => text.replace(',', "."),
-        _ => text.to_owned(),
-    };
-    plain.parse().ok()
+/// A number exactly, or an amount in text, read as content reads it: `129,90` (API.md: the account's form).
+pub fn decimal(value: &Value, account: Option<DecimalMark>) -> Option<Decimal> {
+    match value {
+        Value::Number(n) => n.to_string().parse().ok().or_else(|| Decimal::from_scientific(&n.to_string()).ok()),
+        Value::String(text) => read_number(text, account),
+        _ => None,
+    }
 }
 
 #[cfg(test)]
@@ -202,13 +213,50 @@ mod tests {
 
     #[test]
     fn amounts_compare_as_decimals() {
-        for (text, expected) in
-            [("129.90", "129.90"), ("129,90", "129.90"), ("1.299,90", "1299.90"), ("1,299.90", "1299.90"), ("-3", "-3")]
-        {
-            assert_eq!(decimal(&json!(text)), expected.parse().ok(), "{text}");
+        use DecimalMark::{Comma, Point};
+        let any = [None, Some(Comma), Some(Point)];
+        for (text, expected, accounts) in [
+            ("129.90", "129.90", &any[..]),
+            ("129,90", "129.90", &any),
+            ("1.299,90", "1299.90", &any),
+            ("1,299.90", "1299.90", &any),
+            ("R$ 1.299,90", "1299.90", &any),
+            ("-3", "-3", &any),
+            ("1.299", "1299", &[None, Some(Comma)]),
+            ("1.299", "1.299", &[Some(Point)]),
+            ("1,299", "1299", &[None, Some(Point)]),
+            ("1,299", "1.299", &[Some(Comma)]),
+        ] {
+            for account in accounts {
+                assert_eq!(decimal(&json!(text), *account), expected.parse().ok(), "{text} {account:?}");
+            }
         }
-        assert_eq!(decimal(&json!("abc")), None);
-        assert_eq!(decimal(&json!(0.1)), "0.1".parse().ok());
+        for none in [json!("abc"), json!("3 dias"), json!("2026-12-01"), json!(null), json!(true), json!(["1"])] {
+            assert_eq!(decimal(&none, None), None, "{none}");
+        }
+        assert_eq!(decimal(&json!(0.1), None), "0.1".parse().ok());
+        assert_eq!(decimal(&json!(1.299), Some(Comma)), "1.299".parse().ok(), "a number is not written");
+    }
+
+    #[test]
+    fn only_what_can_be_read_in_two_ways_needs_the_accounts() {
+        let signal = |data: Value| Signal {
+            id: "e".into(),
+            kind: "x".into(),
+            at: Timestamp(0),
+            target: None,
+            conversation: None,
+            data: data.as_object().cloned().unwrap_or_default(),
+            decimal_mark: None,
+        };
+        for (data, needed) in [
+            (json!({"amount": "1.299"}), true),
+            (json!({"a": [{"b": "1,299"}]}), true),
+            (json!({"amount": "129,90", "text": "1.299 dias", "n": 1.299}), false),
+            (json!({}), false),
+        ] {
+            assert_eq!(signal(data.clone()).needs_decimal_mark(), needed, "{data}");
+        }
     }
 
     #[test]
@@ -223,6 +271,7 @@ mod tests {
                 .as_object()
                 .cloned()
                 .expect("an object"),
+            decimal_mark: None,
         };
         let check = |field: &str, op: Op, value: Value, expected: bool| {
             let condition = Condition { field: field.into(), op, value: value.clone() };

@@ -228,6 +228,9 @@ pub(crate) fn is_email(text: &str) -> bool {
         })
 }
 
+/// What counts with a contact is kept in its item, and nobody wants more messages than that.
+const MAX_CONTACT_LIMIT: u32 = 1_000;
+
 /// Every rule that the settings alone decide.
 pub fn check_settings(settings: &Settings) -> Vec<Fault> {
     let mut faults = Vec::new();
@@ -255,8 +258,12 @@ pub fn check_settings(settings: &Settings) -> Vec<Fault> {
     }
     check_list(&mut faults, "/contact_limits", settings.contact_limits.len());
     for (i, limit) in settings.contact_limits.iter().enumerate() {
-        if limit.max == 0 {
-            faults.push(Fault::new(format!("/contact_limits/{i}/max"), "out_of_range", "must be at least 1"));
+        if !(1..=MAX_CONTACT_LIMIT).contains(&limit.max) {
+            let detail = format!("must be between 1 and {MAX_CONTACT_LIMIT}");
+            faults.push(Fault::new(format!("/contact_limits/{i}/max"), "out_of_range", detail));
+        }
+        if settings.contact_limits[..i].iter().any(|other| other.per == limit.per) {
+            faults.push(Fault::new(format!("/contact_limits/{i}/per"), "duplicate", "has a limit already"));
         }
     }
     if settings.default_country.as_deref().is_some_and(|c| !is_country(c)) {
@@ -330,7 +337,7 @@ mod tests {
             business_days: vec![],
             holidays: Holidays { countries: vec!["XX".into()], dates: vec![] },
             spread_minutes: 2_000,
-            contact_limits: vec![ContactLimit { max: 0, per: LimitPeriod::Day }],
+            contact_limits: [0, 1, 1_001].map(|max| ContactLimit { max, per: LimitPeriod::Day }).to_vec(),
             default_country: Some("BRA".into()),
             opt_out_words: vec!["stop".into(), " ".into()],
             ai: Ai { base_url: Some("http://10.0.0.1".into()), ..Ai::default() },
@@ -345,6 +352,9 @@ mod tests {
             ("/holidays/countries/0", "unsupported_country"),
             ("/spread_minutes", "out_of_range"),
             ("/contact_limits/0/max", "out_of_range"),
+            ("/contact_limits/1/per", "duplicate"),
+            ("/contact_limits/2/max", "out_of_range"),
+            ("/contact_limits/2/per", "duplicate"),
             ("/default_country", "invalid_country"),
             ("/opt_out_words/1", "required"),
             ("/ai/base_url", "invalid_url"),

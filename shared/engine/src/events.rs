@@ -4,6 +4,7 @@
 //! is therefore not found here, finds the mark when it is planned. Dies after the mark or between
 //! two enrollments: the caller has no answer and repeats; every effect is harmless when repeated.
 
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 
 use domain::contact::{Contact, Person, TargetRef};
@@ -30,6 +31,11 @@ impl<P: Ports> Engine<P> {
     /// Leaves the mark, ends what it ends, enrolls what it triggers (`POST /v1/events`). A target
     /// that the event names should exist already: its mark then lies on it.
     pub async fn signal(&self, tenant: TenantId, contact: ContactId, signal: &Signal) -> Result<Effect, Refused> {
+        let mut signal = Cow::Borrowed(signal);
+        if signal.needs_decimal_mark() {
+            signal.to_mut().decimal_mark = self.account(tenant).await?.settings.decimal_mark();
+        }
+        let signal = &*signal;
         if signal.kind == UNSUBSCRIBED {
             let channel = signal.data.get("channel").and_then(|c| serde_json::from_value(c.clone()).ok());
             self.suppress_contact(tenant, contact, channel, "unsubscribed", signal.at).await?;
@@ -214,6 +220,7 @@ impl<P: Ports> Engine<P> {
             target: None,
             conversation: None,
             data: serde_json::Map::new(),
+            decimal_mark: None,
         };
         self.mark_and_end(tenant, contact, &signal).await
     }

@@ -51,8 +51,13 @@ impl<P: Ports> Engine<P> {
         if !enrollment.state.is_finished() {
             // What it is held for already is said once.
             let known: Vec<_> = blocking.iter().map(|b| b.code).collect();
-            let others = why_not(enrollment, &context, now).into_iter().filter(|o| !known.contains(&o.code));
-            blocking.extend(others.map(|o| Blocking { code: o.code, detail: o.detail, until: o.until }));
+            let others: Vec<_> =
+                why_not(enrollment, &context, now).into_iter().filter(|o| !known.contains(&o.code)).collect();
+            if !others.is_empty() {
+                // Then no worker takes it.
+                blocking.retain(|b| b.code != "due");
+            }
+            blocking.extend(others.into_iter().map(|o| Blocking { code: o.code, detail: o.detail, until: o.until }));
         }
         Ok(Explanation {
             now,

@@ -117,6 +117,7 @@ impl<P: Ports> Engine<P> {
             target: None,
             conversation: None,
             data: serde_json::Map::new(),
+            decimal_mark: None,
         };
         self.note(tenant, sender, contact, message, &signal).await?;
         let settings = &self.account(tenant).await?.settings;

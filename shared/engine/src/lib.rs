@@ -23,6 +23,7 @@ pub mod senders;
 pub mod sequences;
 pub mod step;
 pub mod sweep;
+pub mod templates;
 pub mod unpark;
 
 use std::sync::Arc;

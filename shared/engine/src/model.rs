@@ -5,10 +5,10 @@ use domain::account::Role;
 use domain::contact::TargetRef;
 use domain::content::Templates;
 use domain::enrollment::{ParkReason, Source};
-use domain::ids::{ContactId, EnrollmentId, JobId, MessageId, SenderId, SequenceId, SourceId, TenantId};
+use domain::ids::{ContactId, EnrollmentId, JobId, MessageId, SenderId, SequenceId, SourceId, TemplateId, TenantId};
 use domain::message::{Channel, InboundKind, Message};
 use domain::payment::ChargeEvent;
-use domain::sequence::Sequence;
+use domain::sequence::{MessageTemplate, Sequence};
 use domain::time::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -37,6 +37,17 @@ pub struct StoredSequence {
     pub created_at: Timestamp,
     pub updated_at: Timestamp,
     pub draft: Sequence,
+}
+
+/// A message template.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct StoredTemplate {
+    pub id: TemplateId,
+    /// Bumped by every write; `If-Match`.
+    pub revision: u64,
+    pub created_at: Timestamp,
+    pub updated_at: Timestamp,
+    pub template: MessageTemplate,
 }
 
 /// An immutable published version.

@@ -8,7 +8,7 @@ use domain::account::{Account, ApiKey};
 use domain::contact::{Contact, Conversation, Person, Target, TargetRef};
 use domain::content::Attribute;
 use domain::enrollment::{DaySlot, Enrollment, Lease, PlannedSend};
-use domain::ids::{ApiKeyId, ContactId, EnrollmentId, JobId, SenderId, SequenceId, SourceId, TenantId};
+use domain::ids::{ApiKeyId, ContactId, EnrollmentId, JobId, SenderId, SequenceId, SourceId, TemplateId, TenantId};
 use domain::message::{Channel, Identity, Outbound, ProviderKind, SendOutcome};
 use domain::payment::{ChargeEvent, PaymentProvider, PaymentSource};
 use domain::sender::{KnownTemplate, Sender};
@@ -16,7 +16,8 @@ use domain::time::{NaiveDate, Timestamp};
 use serde_json::Value;
 
 use crate::model::{
-    IdempotencyRecord, Job, JobPart, Page, StoredMessage, StoredSequence, Suppression, Unmatched, Version,
+    IdempotencyRecord, Job, JobPart, Page, StoredMessage, StoredSequence, StoredTemplate, Suppression, Unmatched,
+    Version,
 };
 use crate::queue::{EnrollWork, InboundWork, StepDue};
 
@@ -250,6 +251,21 @@ pub trait Store: Send + Sync + 'static {
         version: u32,
     ) -> impl Future<Output = PortResult<Option<Version>>> + Send;
     fn versions(&self, tenant: TenantId, id: SequenceId) -> impl Future<Output = PortResult<Vec<Version>>> + Send;
+
+    // Message templates.
+    /// New when `revision == 1`, else over `revision - 1`.
+    fn save_template(
+        &self,
+        tenant: TenantId,
+        template: &StoredTemplate,
+    ) -> impl Future<Output = PortResult<Saved<StoredTemplate>>> + Send;
+    fn template(
+        &self,
+        tenant: TenantId,
+        id: TemplateId,
+    ) -> impl Future<Output = PortResult<Option<StoredTemplate>>> + Send;
+    fn templates(&self, tenant: TenantId) -> impl Future<Output = PortResult<Vec<StoredTemplate>>> + Send;
+    fn delete_template(&self, tenant: TenantId, id: TemplateId) -> impl Future<Output = PortResult<bool>> + Send;
 
     // Senders and attributes.
     /// New when `rev == 1`, else over `rev - 1`. `Poison` for a sender of another account.

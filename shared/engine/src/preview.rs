@@ -191,7 +191,13 @@ impl<P: Ports> Engine<P> {
         let senders = self.senders(tenant).await?;
         let attributes = self.declared_attributes(tenant).await?;
 
-        let facts = Facts { settings: &settings, senders: &senders, attributes: &attributes, now: start_at };
+        let facts = Facts {
+            settings: &settings,
+            senders: &senders,
+            attributes: &attributes,
+            templates: &templates,
+            now: start_at,
+        };
         let report = check(&sequence, &facts);
         let mut warnings: Vec<Problem> = report.problems.into_iter().chain(report.warnings).collect();
         warnings.extend(unfitting(&sequence, target.as_ref()));
@@ -224,11 +230,15 @@ impl<P: Ports> Engine<P> {
             if !problems.is_empty() {
                 return Err(PreviewRefused::Problems(problems.into_iter().map(|p| p.under("/sequence")).collect()));
             }
-            return Ok((SequenceId::from_bytes([0; 8]), sequence, Templates::new()));
+            let templates = self.templates_of(tenant, &sequence).await?;
+            return Ok((SequenceId::from_bytes([0; 8]), sequence, templates));
         };
         let unknown = Refused::Unknown { what: "sequence", pointer: "/sequence_id" };
         let stored = self.sequence(tenant, id).await?.ok_or(unknown)?;
-        let Some(number) = version else { return Ok((id, stored.draft, Templates::new())) };
+        let Some(number) = version else {
+            let templates = self.templates_of(tenant, &stored.draft).await?;
+            return Ok((id, stored.draft, templates));
+        };
         let unknown = Refused::Unknown { what: "version", pointer: "/version" };
         let version = self.version(tenant, id, number).await?.ok_or(unknown)?;
         Ok((id, version.sequence.clone(), version.templates.clone()))

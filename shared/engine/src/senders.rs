@@ -208,6 +208,8 @@ pub(crate) fn provider_faults(found: Vec<(String, String, String)>) -> Vec<Fault
 
 /// More than any provider takes of one sender.
 const MAX_LIMIT: u32 = 10_000_000;
+/// A number that grew faster would be blocked by its provider.
+const MAX_GROWTH: f64 = 100.0;
 
 fn check_limits(limits: &SenderLimits) -> Vec<Fault> {
     let mut faults = Vec::new();
@@ -223,8 +225,9 @@ fn check_limits(limits: &SenderLimits) -> Vec<Fault> {
             faults.push(Fault::new(format!("/limits/{name}"), "out_of_range", detail));
         }
     }
-    if limits.ramp_up.as_ref().is_some_and(|r| !r.growth.is_finite() || r.growth < 1.0) {
-        faults.push(Fault::new("/limits/ramp_up/growth", "out_of_range", "must be at least 1"));
+    if limits.ramp_up.as_ref().is_some_and(|r| !(1.0..=MAX_GROWTH).contains(&r.growth)) {
+        let detail = format!("must be between 1 and {MAX_GROWTH}");
+        faults.push(Fault::new("/limits/ramp_up/growth", "out_of_range", detail));
     }
     faults
 }
@@ -245,6 +248,12 @@ mod tests {
         };
         let found: Vec<_> = check_limits(&limits).into_iter().map(|f| f.pointer).collect();
         assert_eq!(found, ["/limits/per_second", "/limits/ramp_up/start_per_day", "/limits/ramp_up/growth"]);
+        for (growth, valid) in [(1.0, true), (1.5, true), (0.99, false), (-2.0, false), (f64::NAN, false), (1e9, false)]
+        {
+            let ramp_up = Some(RampUp { start_per_day: 50, growth });
+            let limits = SenderLimits { ramp_up, ..SenderLimits::default() };
+            assert_eq!(check_limits(&limits).is_empty(), valid, "{growth}");
+        }
         assert_eq!(check_limits(&SenderLimits::default()), []);
     }
 }

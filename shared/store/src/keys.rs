@@ -10,7 +10,9 @@ use aws_sdk_dynamodb::types::AttributeValue;
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD as B64};
 use domain::contact::TargetRef;
 use domain::enrollment::{DaySlot, State};
-use domain::ids::{ApiKeyId, ContactId, EnrollmentId, JobId, MessageId, SenderId, SequenceId, SourceId, TenantId};
+use domain::ids::{
+    ApiKeyId, ContactId, EnrollmentId, JobId, MessageId, SenderId, SequenceId, SourceId, TemplateId, TenantId,
+};
 use domain::message::Identity;
 use domain::sequence::TargetKind;
 use domain::time::Timestamp;
@@ -122,6 +124,12 @@ pub(crate) fn sequence(of: TenantId, id: SequenceId) -> Key {
 
 pub(crate) fn sequence_id(key: &Key) -> Option<SequenceId> {
     Some(SequenceId::from_bytes(array(key.sk.strip_prefix(SEQUENCES)?)?))
+}
+
+pub(crate) const TEMPLATES: &str = "TPL#";
+
+pub(crate) fn template(of: TenantId, id: TemplateId) -> Key {
+    Key::new(tenant(of), format!("{TEMPLATES}{}", compact(id.as_bytes())))
 }
 
 pub(crate) const ATTRIBUTES: &str = "ATTR#";

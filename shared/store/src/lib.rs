@@ -6,7 +6,7 @@
 //! - [`items`], [`enrollment_item`], [`words`]: the stored forms, versioned.
 //! - `accounts`, `contacts`, `enrollments`, `sequences`, `senders`, `messages`, `jobs`, `once`,
 //!   `secrets`: the verbs, a module a subject. Each says what it costs.
-//! - [`requests`], [`lists`], [`cursors`], [`crypt`], [`errors`]: what the verbs are made of.
+//! - [`requests`], [`lists`], [`cursors`], [`crypt`], [`errors`], [`together`]: what the verbs are made of.
 //! - [`table`]: the table's definition for local runs and tests.
 //!
 //! **Invariants:** a conditional write that fails and finds itself there is a success (an answer got
@@ -34,6 +34,8 @@ mod secrets;
 mod senders;
 mod sequences;
 pub mod table;
+mod templates;
+mod together;
 mod words;
 
 use std::time::Duration;
@@ -49,13 +51,21 @@ pub struct DynamoStore {
     client: Client,
     table: String,
     keys: crypt::Keys,
+    slots: limits::Slots,
+    days: limits::Days,
 }
 
 impl DynamoStore {
     /// `secret`: the deployment's 32 random bytes. With another one identities and suppressions are
     /// not found and secrets cannot be read, so it never changes.
     pub fn new(client: Client, table: impl Into<String>, secret: &[u8; 32]) -> Self {
-        Self { client, table: table.into(), keys: crypt::Keys::derive(secret) }
+        Self {
+            client,
+            table: table.into(),
+            keys: crypt::Keys::derive(secret),
+            slots: Default::default(),
+            days: Default::default(),
+        }
     }
 }
 

@@ -4,17 +4,20 @@ use domain::account::{Account, ApiKey};
 use domain::contact::{Contact, Conversation, Person, Target, TargetRef};
 use domain::content::Attribute;
 use domain::enrollment::{DaySlot, Enrollment, Lease};
-use domain::ids::{ApiKeyId, ContactId, EnrollmentId, JobId, SenderId, SequenceId, SourceId, TenantId};
+use domain::ids::{ApiKeyId, ContactId, EnrollmentId, JobId, SenderId, SequenceId, SourceId, TemplateId, TenantId};
 use domain::message::{Channel, Identity};
 use domain::payment::PaymentSource;
 use domain::sender::Sender;
 use domain::time::{NaiveDate, Timestamp};
 use engine::model::{
-    IdempotencyRecord, Job, JobCounts, JobPart, Page, StoredMessage, StoredSequence, Suppression, Unmatched, Version,
+    IdempotencyRecord, Job, JobCounts, JobPart, Page, StoredMessage, StoredSequence, StoredTemplate, Suppression,
+    Unmatched, Version,
 };
 use engine::ports::{Begun, Claim, ContactSaved, DueEntry, EnrollmentFilter, Inserted, PortResult, Saved, Store};
 
-use crate::{DynamoStore, accounts, contacts, enrollments, jobs, limits, messages, once, payments, senders, sequences};
+use crate::{
+    DynamoStore, accounts, contacts, enrollments, jobs, limits, messages, once, payments, senders, sequences, templates,
+};
 
 impl Store for DynamoStore {
     async fn create_account(&self, account: &Account) -> PortResult<Inserted<Account>> {
@@ -165,6 +168,22 @@ impl Store for DynamoStore {
 
     async fn versions(&self, tenant: TenantId, id: SequenceId) -> PortResult<Vec<Version>> {
         sequences::versions(self, tenant, id).await
+    }
+
+    async fn save_template(&self, tenant: TenantId, template: &StoredTemplate) -> PortResult<Saved<StoredTemplate>> {
+        templates::save(self, tenant, template).await
+    }
+
+    async fn template(&self, tenant: TenantId, id: TemplateId) -> PortResult<Option<StoredTemplate>> {
+        templates::get(self, tenant, id).await
+    }
+
+    async fn templates(&self, tenant: TenantId) -> PortResult<Vec<StoredTemplate>> {
+        templates::list(self, tenant).await
+    }
+
+    async fn delete_template(&self, tenant: TenantId, id: TemplateId) -> PortResult<bool> {
+        templates::delete(self, tenant, id).await
     }
 
     async fn save_sender(&self, tenant: TenantId, sender: &Sender) -> PortResult<Saved<Sender>> {

@@ -97,6 +97,8 @@ keeps! {
     sequences:
         a_draft_is_saved_over_its_revision,
         publishing_writes_both_or_nothing;
+    templates:
+        a_template_is_saved_over_its_revision;
 }
 
 /// What any [`Secrets`](engine::ports::Secrets) must do.

@@ -1,6 +1,7 @@
 //! The counts against their limits. Units, not requests: a write of 1.5 KB is two.
 
 use crate::bench::cadence::{Cadence, STEP_AND_SEND, STEPS};
+use crate::bench::limits::Limits;
 use crate::bench::prices;
 use crate::usage::{Function, Request, Units, Usage};
 
@@ -79,5 +80,14 @@ pub fn of(cadence: &Cadence) -> Vec<Budget> {
         budget("SQS requests a step", 3.0, most(&steps, |step| step.queue_requests)),
         budget("writes a delivery webhook", 1.0, written / reported),
         budget("dollars a million steps, by counts alone", 5.0, prices::counted(&cadence.step())),
+    ]
+}
+
+/// Beside a step, where there are limits. How many of a batch share a write is this machine's doing, but
+/// for a rate and a day together more than one is too many.
+pub fn of_limits(limits: &Limits) -> Vec<Budget> {
+    vec![
+        Budget { what: "writes a message of its sender's limits", limit: 1.0, found: limits.of_the_sender() },
+        Budget { what: "writes a message of its contact's limits", limit: 1.0, found: limits.of_the_contact() },
     ]
 }

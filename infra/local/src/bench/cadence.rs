@@ -1,8 +1,9 @@
 //! Enrollments through whole cadences on the manual clock.
 //!
-//! Every contact is enrolled twice, which is what the budget of a step's read allows for. One contact
-//! runs ten seconds ahead of all others: the settings that workers keep for 30 s are read for it, so
-//! that the others' counts hold nothing but their own steps.
+//! Every contact is enrolled twice, which is what the budget of a step's read allows for; the second
+//! cadence runs minutes behind the first, so that no message waits for another to the same person. One
+//! contact runs ten seconds ahead of all others: the settings that workers keep for 30 s are read for it,
+//! so that the others' counts hold nothing but their own steps.
 
 use std::time::{Duration, Instant};
 
@@ -18,7 +19,8 @@ use crate::{Local, Options};
 /// A Monday, 07:00 in São Paulo.
 const START: Timestamp = Timestamp(1_794_823_200);
 pub const STEPS: usize = 4;
-const FIRST_WAIT_SECONDS: i64 = 3_600;
+/// Of each of the two sequences.
+const FIRST_WAITS_MINUTES: [i64; 2] = [60, 65];
 const WAIT_SECONDS: i64 = 86_400;
 const AHEAD_SECONDS: i64 = 10;
 
@@ -31,7 +33,7 @@ pub struct Cadence {
     pub idle_sweep: Usage,
     /// Writing the enrollments, their job included.
     pub enrolling: Usage,
-    /// The contact ahead: two steps, and the settings read for them.
+    /// The contact ahead: two steps, and the settings read for each of them.
     pub ahead: Usage,
     /// By step of the cadence: all that its sends, and their two delivery reports each, asked.
     pub by_step: Vec<Usage>,
@@ -56,7 +58,8 @@ pub async fn run(enrollments: usize) -> anyhow::Result<Cadence> {
     let contacts = enrollments.div_ceil(2).max(1);
     crowd::import(&client, contacts).await?;
     let everybody = crowd::ids(&client).await?;
-    let sequences = [publish(&client, "Cobrança").await?, publish(&client, "Boas-vindas").await?];
+    let [one, two] = FIRST_WAITS_MINUTES;
+    let sequences = [publish(&client, "Cobrança", one).await?, publish(&client, "Boas-vindas", two).await?];
     let first = client.post("/v1/contacts", &json!({"first_name": "Ana", "phone": "+5521987650001"})).await?;
     for sequence in &sequences {
         let body = json!({"sequence_id": sequence, "contact_id": first["id"]});
@@ -72,16 +75,21 @@ pub async fn run(enrollments: usize) -> anyhow::Result<Cadence> {
     let enrollments = 2 * contacts;
     let (mut by_step, mut ahead, mut took) = (Vec::new(), Usage::default(), Duration::ZERO);
     for step in 0..STEPS {
-        let due = FIRST_WAIT_SECONDS + WAIT_SECONDS * step as i64;
-        let before = local.usage();
-        to(due + AHEAD_SECONDS / 2).await?;
-        let between = local.usage();
-        ahead = between.since(&before);
-        let start = Instant::now();
-        let at = START.plus_seconds(due + AHEAD_SECONDS + 60).to_string();
-        crowd::advance(&client, &at, format!("step {} of {STEPS}", step + 1), enrollments).await?;
-        took += start.elapsed();
-        by_step.push(local.usage().since(&between));
+        ahead = Usage::default();
+        let mut others = Usage::default();
+        for minutes in FIRST_WAITS_MINUTES {
+            let due = 60 * minutes + WAIT_SECONDS * step as i64;
+            let before = local.usage();
+            to(due + AHEAD_SECONDS / 2).await?;
+            let between = local.usage();
+            ahead.add(&between.since(&before));
+            let start = Instant::now();
+            let at = START.plus_seconds(due + AHEAD_SECONDS + 60).to_string();
+            crowd::advance(&client, &at, format!("step {} of {STEPS}", step + 1), contacts).await?;
+            took += start.elapsed();
+            others.add(&local.usage().since(&between));
+        }
+        by_step.push(others);
     }
     let sent = local.accepted_at().len();
     let expected = (enrollments + 2) * STEPS;
@@ -106,7 +114,7 @@ impl Cadence {
     pub fn settings_reads(&self) -> f64 {
         let reads = |usage: &Usage| usage.of(&STEP_AND_SEND).map(|(_, units)| units.read).sum::<f64>();
         let (step, count) = self.step();
-        reads(&self.ahead) - 2.0 * reads(&step) / count as f64
+        reads(&self.ahead) / 2.0 - reads(&step) / count as f64
     }
 }
 
@@ -114,12 +122,12 @@ impl Cadence {
 pub const STEP_AND_SEND: [Function; 2] = [Function::Step, Function::Send];
 
 /// Four steps: free text, which nobody's window is open for, and a template with two parameters.
-async fn publish(client: &Client, name: &str) -> anyhow::Result<String> {
+async fn publish(client: &Client, name: &str, first_wait_minutes: i64) -> anyhow::Result<String> {
     let steps: Vec<Value> = (0..STEPS)
         .map(|step| {
-            let wait = if step == 0 { FIRST_WAIT_SECONDS } else { WAIT_SECONDS } / 3_600;
+            let wait = if step == 0 { first_wait_minutes } else { WAIT_SECONDS / 60 };
             json!({
-                "key": format!("passo_{step}"), "wait": {"value": wait, "unit": "hours"}, "channel": "whatsapp",
+                "key": format!("passo_{step}"), "wait": {"value": wait, "unit": "minutes"}, "channel": "whatsapp",
                 "content": {"type": "text", "text":
                     "Olá {{ contact.first_name | default: \"tudo bem\" }}! Sua fatura está aqui: https://loja.example/fatura"},
                 "fallback_template": {"name": format!("cobranca_{step}"), "language": "pt_BR",

@@ -2,6 +2,7 @@
 
 use crate::bench::budgets::Step;
 use crate::bench::cadence::Cadence;
+use crate::bench::limits::Limits;
 use crate::usage::{Function, Request, Usage};
 
 /// A million on-demand write and read request units.
@@ -125,8 +126,7 @@ pub fn idle(cadence: &Cadence) -> Vec<Line> {
     ]
 }
 
-/// The rate and day limits' write on their own partition, for a million messages of a sender that has
-/// limits.
-pub fn limit() -> f64 {
-    WRITE
+/// For a million messages: the writes of their sender's limits, and those of their contacts'.
+pub fn limits(limits: &Limits) -> [f64; 2] {
+    [limits.of_the_sender() * WRITE, limits.of_the_contact() * WRITE]
 }

@@ -6,6 +6,7 @@ use crate::bench::binaries::{Binary, build_command};
 use crate::bench::budgets::Budget;
 use crate::bench::burst::Burst;
 use crate::bench::cadence::{Cadence, STEP_AND_SEND, STEPS};
+use crate::bench::limits::Limits;
 use crate::bench::prices::{self, Line};
 use crate::usage::{Function, Request, Units, Usage, is_read};
 
@@ -33,6 +34,15 @@ pub(super) fn cadence(cadence: &Cadence) {
     heading("A delivery webhook (two a step)");
     rows(&usage, &[Function::Webhook], usage.count(&[Function::Webhook], &Request::Webhook) as f64);
     say(&format!("  settings, at most every 30 s of each worker: {:.1} reads", cadence.settings_reads()));
+}
+
+pub(super) fn limits(limits: &Limits) {
+    say(&format!(
+        "\nLimits, for each of {} messages due at once: {:.2} writes of its sender's rate and day, {:.2} of its contact",
+        limits.messages,
+        limits.of_the_sender(),
+        limits.of_the_contact()
+    ));
 }
 
 fn heading(what: &str) {
@@ -69,13 +79,15 @@ fn row(what: &str, units: &Units, count: f64) -> String {
     )
 }
 
-pub(super) fn prices(cadence: &Cadence) {
+pub(super) fn prices(cadence: &Cadence, limits: &Limits) {
     say("\nDollars per million steps (us-east-1; SQS receives and deletes, and Lambda, by batches of ten)");
     bill(&prices::step(&cadence.step()));
     say("Beside it");
     let sum = |lines: &[Line]| lines.iter().map(Line::dollars).sum::<f64>();
     say(&format!("  a million delivery webhooks {:>42.2}", sum(&prices::webhook(cadence))));
-    say(&format!("  a million writes of limits, where a sender has some {:>18.2}", prices::limit()));
+    let [sender, contact] = prices::limits(limits);
+    say(&format!("  a million messages of a sender with limits {sender:>27.2}"));
+    say(&format!("  a million messages to contacts with limits {contact:>27.2}"));
     say(&format!("  a month in which nothing is due (polls, sweep) {:>23.2}", sum(&prices::idle(cadence))));
 }
 

@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 
+use domain::content::DecimalMark;
 use domain::payment::{ChargeChange, PaymentProvider};
 use domain::signal;
 use domain::time::Timestamp;
@@ -14,6 +15,7 @@ use super::Unusable;
 
 /// Of an id, in characters: a target's id holds as many.
 const MAX_ID: usize = 255;
+const MAX_AMOUNT: usize = 64;
 /// Of any other text that is kept.
 const MAX_TEXT: usize = 2_048;
 
@@ -71,14 +73,22 @@ pub(super) fn key(provider: PaymentProvider, change: ChargeChange, charge: Optio
 }
 
 /// The number at this place exactly as it is written, never through a float; a text that is an
-/// amount counts too.
+/// amount counts too, and stays as it is where only the account knows what it means (`1.299`).
 pub(super) fn amount(raw: &[u8], path: &[&str], currency: Option<&str>) -> Option<String> {
     let mut at: &RawValue = serde_json::from_slice(raw).ok()?;
     for name in path {
         at = serde_json::from_str::<BTreeMap<String, &RawValue>>(at.get()).ok()?.remove(*name)?;
     }
     let amount = match at.get().as_bytes().first()? {
-        b'"' => signal::decimal(&Value::String(serde_json::from_str(at.get()).ok()?))?,
+        b'"' => {
+            let text: String = serde_json::from_str(at.get()).ok()?;
+            let said = json!(text);
+            let by_point = signal::decimal(&said, Some(DecimalMark::Point))?;
+            if signal::decimal(&said, Some(DecimalMark::Comma)) != Some(by_point) {
+                return Some(text).filter(|text| text.len() <= MAX_AMOUNT);
+            }
+            by_point
+        }
         _ => at.get().parse().or_else(|_| Decimal::from_scientific(at.get())).ok()?,
     };
     Some(written(amount, currency))
@@ -90,12 +100,16 @@ pub(super) fn minor_units(units: i64, currency: Option<&str>) -> String {
     written(Decimal::new(units, scale), currency)
 }
 
-/// At least as many decimals as the currency has.
+/// At least as many decimals as the currency has, and never three: a condition would take the point
+/// for one between thousands where an account writes a comma before its cents.
 fn written(mut amount: Decimal, currency: Option<&str>) -> String {
     amount = amount.normalize();
     let decimals = currency.map_or(2, decimals);
     if amount.scale() < decimals {
         amount.rescale(decimals);
+    }
+    if amount.scale() == 3 {
+        amount.rescale(4);
     }
     amount.to_string()
 }
@@ -176,7 +190,7 @@ mod tests {
             (5, Some("USD"), "0.05"),
             (-100, Some("USD"), "-1.00"),
             (1_500, Some("JPY"), "1500"),
-            (12_345, Some("KWD"), "12.345"),
+            (12_345, Some("KWD"), "12.3450"),
             (12_990, None, "129.90"),
             (i64::MAX, Some("BRL"), "92233720368547758.07"),
         ] {
@@ -187,7 +201,8 @@ mod tests {
             ("129", "129.00"),
             ("0.1", "0.10"),
             ("1234567890123456.78", "1234567890123456.78"),
-            ("1.005", "1.005"),
+            ("1.005", "1.0050"),
+            ("\"1.299\"", "1.299"),
             ("1e2", "100.00"),
             ("\"129,90\"", "129.90"),
         ] {

@@ -34,7 +34,13 @@ fn each_passes_the_checks_of_a_publish() {
     for blueprint in blueprints() {
         let declared: Vec<_> = blueprint.attributes.iter().map(|a| (a.of, a.name.clone())).collect();
         let now = Timestamp::parse("2026-11-27T12:00:00Z").unwrap();
-        let facts = Facts { settings: &settings, senders: &[sender(1, None)], attributes: &declared, now };
+        let facts = Facts {
+            settings: &settings,
+            senders: &[sender(1, None)],
+            attributes: &declared,
+            templates: &crate::content::Templates::new(),
+            now,
+        };
         let report = check(&blueprint.sequence, &facts);
         assert_eq!(report.problems, [], "{}", blueprint.key);
         // Nothing may render blank, and what WhatsApp has approved is not known before a sync.

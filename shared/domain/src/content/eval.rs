@@ -77,7 +77,12 @@ pub(crate) fn render(
         variables,
         form,
         room: budget.output,
-        context: Context { fuel, zone: variables.zone(), language: variables.language() },
+        context: Context {
+            fuel,
+            zone: variables.zone(),
+            language: variables.language(),
+            decimal_mark: variables.decimal_mark(),
+        },
         locals: HashMap::new(),
         loops: Vec::new(),
         blank: Vec::new(),
@@ -299,14 +304,16 @@ impl<'a> Run<'a> {
 
     fn compare(&mut self, left: &Value<'a>, how: Comparison, right: &Value<'a>) -> Result<bool, RenderError> {
         self.charge(2 * (left.weight() + right.weight()))?;
+        let account = self.context.decimal_mark;
+        let order = || left.order(right, account);
         Ok(match how {
-            Comparison::Eq => left.equals(right),
-            Comparison::Ne => !left.equals(right),
-            Comparison::Lt => left.order(right).is_some_and(|o| o.is_lt()),
-            Comparison::Lte => left.order(right).is_some_and(|o| o.is_le()),
-            Comparison::Gt => left.order(right).is_some_and(|o| o.is_gt()),
-            Comparison::Gte => left.order(right).is_some_and(|o| o.is_ge()),
-            Comparison::Contains => left.contains(right),
+            Comparison::Eq => left.equals(right, account),
+            Comparison::Ne => !left.equals(right, account),
+            Comparison::Lt => order().is_some_and(|o| o.is_lt()),
+            Comparison::Lte => order().is_some_and(|o| o.is_le()),
+            Comparison::Gt => order().is_some_and(|o| o.is_gt()),
+            Comparison::Gte => order().is_some_and(|o| o.is_ge()),
+            Comparison::Contains => left.contains(right, account),
         })
     }
 

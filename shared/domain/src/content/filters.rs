@@ -10,6 +10,7 @@ use rust_decimal::{Decimal, RoundingStrategy};
 
 use super::error::RenderError;
 use super::limits::{MAX_ELEMENTS, PHONE};
+use super::numbers::DecimalMark;
 use super::value::Value;
 use super::{dates, numbers, texts};
 use crate::time::Zone;
@@ -93,6 +94,7 @@ pub(crate) struct Context<'v> {
     pub(crate) fuel: super::eval::Fuel,
     pub(crate) zone: Zone,
     pub(crate) language: Option<&'v str>,
+    pub(crate) decimal_mark: Option<DecimalMark>,
 }
 
 /// Applies one filter. Its whole cost is charged before the result is built.
@@ -122,9 +124,11 @@ pub(crate) fn apply<'a>(
     }
     match filter {
         F::Default => Ok(input),
-        F::Abs | F::Ceil | F::Floor | F::Round => Ok(round(filter, &input, args.first()).unwrap_or(input)),
+        F::Abs | F::Ceil | F::Floor | F::Round => {
+            Ok(round(filter, &input, args.first(), context.decimal_mark).unwrap_or(input))
+        }
         F::AtLeast | F::AtMost | F::Plus | F::Minus | F::Times | F::DividedBy | F::Modulo => {
-            Ok(arithmetic(filter, &input, &arg(0)))
+            Ok(arithmetic(filter, &input, &arg(0), context.decimal_mark))
         }
         F::Compact
         | F::Concat
@@ -147,7 +151,8 @@ pub(crate) fn apply<'a>(
         }
         F::Money => {
             let currency = args.first().filter(|c| !c.is_blank()).map(Value::shown);
-            let written = input.number().map(|n| numbers::money(n, currency.as_deref(), context.language));
+            let written =
+                input.number(context.decimal_mark).map(|n| numbers::money(n, currency.as_deref(), context.language));
             Ok(written.map_or(input, Value::text))
         }
         F::Phone => {
@@ -217,8 +222,13 @@ fn text<'a>(
     Ok(Value::text(result))
 }
 
-fn round<'a>(filter: Filter, input: &Value<'a>, digits: Option<&Value<'a>>) -> Option<Value<'a>> {
-    let number = input.number()?;
+fn round<'a>(
+    filter: Filter,
+    input: &Value<'a>,
+    digits: Option<&Value<'a>>,
+    account: Option<DecimalMark>,
+) -> Option<Value<'a>> {
+    let number = input.number(account)?;
     Some(Value::Number(match filter {
         Filter::Abs => number.abs(),
         Filter::Ceil => number.ceil(),
@@ -233,8 +243,8 @@ fn round<'a>(filter: Filter, input: &Value<'a>, digits: Option<&Value<'a>>) -> O
 
 /// Nothing where the result does not exist (division by zero, beyond 28 digits): a hole that is
 /// reported beats a wrong amount. An operand that is no number leaves the input as it is.
-fn arithmetic<'a>(filter: Filter, input: &Value<'a>, operand: &Value<'a>) -> Value<'a> {
-    let (Some(a), Some(b)) = (input.number(), operand.number()) else { return input.clone() };
+fn arithmetic<'a>(filter: Filter, input: &Value<'a>, operand: &Value<'a>, account: Option<DecimalMark>) -> Value<'a> {
+    let (Some(a), Some(b)) = (input.number(account), operand.number(account)) else { return input.clone() };
     let result = match filter {
         Filter::AtLeast => Some(a.max(b)),
         Filter::AtMost => Some(a.min(b)),
@@ -338,7 +348,9 @@ fn lists<'a>(
         }
         F::Where => {
             let wanted = args.get(1);
-            let keeps = |v: &&Value<'a>| wanted.map_or_else(|| property(v).truthy(), |w| property(v).equals(w));
+            let keeps = |v: &&Value<'a>| {
+                wanted.map_or_else(|| property(v).truthy(), |w| property(v).equals(w, context.decimal_mark))
+            };
             list(values.iter().filter(keeps).cloned().collect())
         }
         _ => {

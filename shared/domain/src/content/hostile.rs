@@ -6,7 +6,9 @@ use serde_json::json;
 use super::filters::NAMES;
 use super::limits::{FUEL, MAX_OUTPUT};
 use super::tests::variables;
-use super::{Text, Variables};
+use super::{Templates, Text, Variables, render_template, say};
+use crate::message::Channel;
+use crate::sequence::{Content, WhatsappTemplate};
 
 /// Accepted texts that do as much as they can with lists, loops and long values.
 fn heavy() -> Vec<String> {
@@ -77,11 +79,111 @@ fn heavy_templates_end_within_their_fuel() {
     assert!(accepted > 40, "{accepted}");
 }
 
+/// Contents that do as much as they can, each text within what one may cost.
+fn heavy_contents() -> Vec<Content> {
+    let busy = "{% for i in (1..1000) %}{{ contact.name | upcase | downcase | size }}{% endfor %}";
+    let long = format!("{{% for i in (1..400) %}}{}{{% endfor %}}", "x".repeat(100));
+    let content = |value: serde_json::Value| serde_json::from_value(value).unwrap();
+    let values: serde_json::Map<String, serde_json::Value> = (0..50).map(|i| (format!("v{i}"), json!(busy))).collect();
+    let rows: Vec<_> =
+        (0..10).map(|i| json!({"id": format!("r{i}"), "title": format!("{busy}t"), "description": busy})).collect();
+    let mut all = Vec::new();
+    for text in [busy, &long] {
+        all.push(content(
+            json!({"type": "text", "text": text, "email": {"subject": text, "html": text, "cc": vec![text; 50]},
+            "sms": {"text": text}}),
+        ));
+        all.push(content(
+            json!({"type": "rich", "text": text, "list": {"button": "b", "sections": [{"title": "t", "rows": rows}]}}),
+        ));
+        all.push(content(
+            json!({"type": "rich", "text": text, "media": {"kind": "image", "url": text, "caption": text},
+            "buttons": [{"id": "a", "title": text}, {"id": "b", "title": text}, {"id": "c", "title": text}]}),
+        ));
+    }
+    all.push(content(json!({"type": "template", "template_id": "tpl_1", "values": values})));
+    all
+}
+
+fn heavy_templates() -> Templates {
+    let shown: String = (0..50).map(|i| format!("{{{{ v{i} }}}}")).collect();
+    let template =
+        json!({"name": "t", "text": shown, "channel_variants": {"email": {"subject": shown, "html": shown}}});
+    [("tpl_1".to_owned(), serde_json::from_value(template).unwrap())].into()
+}
+
+const CHANNELS: [Channel; 4] = [Channel::Whatsapp, Channel::Email, Channel::Sms, Channel::Conversation];
+
+/// Sixty parameters are no dearer than one: the texts of a message share its budget.
+#[test]
+fn a_message_has_one_budget_for_all_its_texts() {
+    let variables = heavy_variables();
+    let busy = "{% for i in (1..1000) %}{{ contact.name | upcase | downcase | size }}{% endfor %}";
+    assert!(Text::parse(busy).unwrap().work(&variables) * 3 > FUEL, "heavy enough for a few to be too many");
+    let template = |count: usize| {
+        let body = vec![format!("{busy}x"); count];
+        serde_json::from_value::<WhatsappTemplate>(json!({"name": "t", "language": "en", "body": body})).unwrap()
+    };
+    let filled = |count| render_template(&template(count), &variables).map(|_| ()).map_err(|e| e.code.as_str());
+    // One is longer than a parameter may be, and within the budget; fifty are not looked at to their end.
+    assert_eq!(filled(1), Err("content_too_long"));
+    let short =
+        format!("{busy}x").replace("{{ contact.name", "{% assign s = contact.name").replace("size }}", "size %}");
+    let many = |count: usize| {
+        let body = vec![short.clone(); count];
+        let template: WhatsappTemplate =
+            serde_json::from_value(json!({"name": "t", "language": "en", "body": body})).unwrap();
+        render_template(&template, &variables).map(|_| ()).map_err(|e| e.code.as_str())
+    };
+    assert_eq!((many(1), many(50)), (Ok(()), Err("loop_too_large")));
+
+    let long = format!("{{% for i in (1..400) %}}{}{{% endfor %}}", "x".repeat(100));
+    let email = |html: &str| {
+        let content: Content =
+            serde_json::from_value(json!({"type": "text", "text": long, "email": {"subject": "s", "html": html}}))
+                .unwrap();
+        say(&content, None, Channel::Email, &Templates::new(), &variables).map(|_| ()).map_err(|e| e.code.as_str())
+    };
+    assert_eq!((email("h"), email(&long)), (Ok(()), Err("content_too_long")));
+    for content in heavy_contents() {
+        for channel in CHANNELS {
+            if let Ok(said) = say(&content, None, channel, &heavy_templates(), &variables) {
+                // Numbers, blank lines and a title's ellipsis are all that is added.
+                assert!(serde_json::to_string(&said.message).unwrap().len() <= MAX_OUTPUT + 4_096);
+            }
+        }
+    }
+}
+
+/// Printed, because the bound is counted in work and only the clock shows what that is worth.
+#[test]
+#[cfg(not(debug_assertions))]
+fn heavy_messages_end_within_ten_milliseconds() {
+    let (variables, templates) = (heavy_variables(), heavy_templates());
+    let mut worst = std::time::Duration::ZERO;
+    for content in heavy_contents() {
+        for channel in CHANNELS {
+            let best = (0..5)
+                .map(|_| {
+                    let start = std::time::Instant::now();
+                    let _ = say(&content, None, channel, &templates, &variables);
+                    start.elapsed()
+                })
+                .min()
+                .unwrap();
+            assert!(best.as_millis() < 10, "{best:?} on {channel:?}: {content:?}");
+            worst = worst.max(best);
+        }
+    }
+    println!("the slowest message took {worst:?}");
+}
+
 /// The clock is read in release only: a debug build is an order slower and proves nothing.
 #[test]
 #[cfg(not(debug_assertions))]
 fn heavy_templates_end_within_ten_milliseconds() {
     let variables = heavy_variables();
+    let mut worst = std::time::Duration::ZERO;
     for source in heavy() {
         let Ok(text) = Text::parse(&source) else { continue };
         // The first formatting of a phone number loads the countries' patterns.
@@ -95,7 +197,9 @@ fn heavy_templates_end_within_ten_milliseconds() {
             .min()
             .unwrap();
         assert!(best.as_millis() < 10, "{best:?}: {}", &source[..source.len().min(120)]);
+        worst = worst.max(best);
     }
+    println!("the slowest text took {worst:?}");
 }
 
 #[test]
@@ -281,6 +385,43 @@ proptest! {
     fn what_is_accepted_renders_with_nothing_known(source in soup()) {
         if let Ok(text) = Text::parse(&source) {
             prop_assert!(text.render(&Variables::new()).is_ok());
+        }
+    }
+
+    /// Whatever stands in a content, saying it ends, within what a message may hold; in HTML no value adds a
+    /// tag.
+    #[test]
+    fn saying_never_panics_and_is_bounded(
+        texts in prop::collection::vec(template(), 6),
+        a in json_value(),
+        b in json_value(),
+    ) {
+        let variables = Variables::new().with("contact", json!({"a": a, "b": b, "c": ["<i>", a, b]}));
+        let [text, html, subject, title, url, value] = &texts[..] else { unreachable!() };
+        // A blank one would be refused before the others are looked at.
+        let (text, subject) = (&format!("t{text}"), &format!("s{subject}"));
+        let content = |content: serde_json::Value| serde_json::from_value::<Content>(content).unwrap();
+        let contents = [
+            content(json!({"type": "text", "text": text, "email": {"subject": subject, "html": html, "cc": [value, url]},
+                "sms": {"text": text, "transliterate": true}})),
+            content(json!({"type": "rich", "text": text, "media": {"kind": "video", "url": url, "caption": value},
+                "buttons": [{"id": "a", "title": title}]})),
+            content(json!({"type": "template", "template_id": "tpl_1", "values": {"x": value, "i": text}})),
+        ];
+        let templates: Templates = [("tpl_1".to_owned(), serde_json::from_value(
+            json!({"name": "t", "text": text, "channel_variants": {"email": {"subject": subject, "html": html}}})).unwrap())].into();
+        for content in &contents {
+            for channel in CHANNELS {
+                let Ok(said) = say(content, Some(&contents[0]), channel, &templates, &variables) else { continue };
+                let bytes = serde_json::to_string(&said.message).unwrap().len();
+                prop_assert!(bytes <= 2 * MAX_OUTPUT, "{bytes}");
+                if let crate::message::Message::Email(email) = &said.message {
+                    // The templates have no tags of their own, but for what `newline_to_br` writes last.
+                    let html = email.html.as_deref().unwrap_or_default().replace("<br />\n", "");
+                    prop_assert!(!html.contains('<') && !html.contains('>'), "{html}");
+                    prop_assert!(!email.subject.contains(['\n', '\r']), "{}", email.subject);
+                }
+            }
         }
     }
 

@@ -40,10 +40,11 @@ pub(crate) use links::{NOT_A_LINK, is_public_link};
 pub use names::{
     Attribute, UnknownName, VariableInfo, VariableType, attribute_name, unknown_names, unknown_variables, variables,
 };
-pub use numbers::read_number;
+pub(crate) use names::{ROOTS, own_variables};
+pub use numbers::{DecimalMark, read_number};
 pub use rich::{RenderedRich, ReplyButton};
-pub(crate) use say::is_address;
-pub use say::{RenderedEmail, Said, Templates, say, thread};
+pub use say::{RenderedEmail, Said, Templates, say, thread, used};
+pub(crate) use say::{is_address, words};
 pub use sms::{Encoding, Segments, sms_segments, transliterate};
 pub use template::{RenderedButton, RenderedHeader, RenderedParameters, RenderedTemplate, render_template};
 pub use text::{Rendered, Text};

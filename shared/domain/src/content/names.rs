@@ -46,6 +46,12 @@ pub struct UnknownName {
     pub suggestion: Option<String>,
 }
 
+impl UnknownName {
+    pub(crate) fn root(&self) -> &str {
+        self.name.split('.').next().unwrap_or_default()
+    }
+}
+
 impl std::fmt::Display for UnknownName {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "`{}` is not a known variable", self.name)?;
@@ -134,6 +140,16 @@ pub fn attribute_name(target: TargetKind, of: TargetKind, name: &str) -> Option<
     }
 }
 
+/// The objects that every text may speak of.
+pub(crate) const ROOTS: [&str; 6] = ["contact", "agent", "conversation", "target", "account", "sender"];
+
+/// A message template's own variables: the names in it that stand under no root, each once.
+pub(crate) fn own_variables(text: &Text) -> Vec<String> {
+    let roots = text.uses().iter().filter_map(|used| used.path.first());
+    let own: BTreeSet<&String> = roots.filter(|root| !ROOTS.contains(&root.as_str())).collect();
+    own.into_iter().cloned().collect()
+}
+
 /// The unknown names of a text as sentences (see [`unknown_variables`]).
 pub fn unknown_names(text: &Text, target: TargetKind, declared: &[(TargetKind, String)]) -> Vec<String> {
     unknown_variables(text, target, declared).iter().map(UnknownName::to_string).collect()
@@ -160,7 +176,7 @@ fn is_known(path: &[String], known: &BTreeSet<String>) -> bool {
     match path.as_slice() {
         ["target", ..] | ["contact" | "conversation", "attributes", ..] => true,
         // A whole object, or one with a computed index: `{% if conversation %}`, `contact[name]`.
-        ["contact" | "agent" | "conversation" | "account" | "sender"] => true,
+        [root] if ROOTS.contains(root) => true,
         ["contact" | "conversation", "assignee"] => true,
         // `.size`, `.first` and the parts of an attribute may follow a name.
         path => (2..=path.len()).any(|end| known.contains(&path[..end].join("."))),

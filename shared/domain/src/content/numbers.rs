@@ -1,13 +1,38 @@
 //! Numbers as people write them, and amounts as people read them.
 
 use rust_decimal::{Decimal, RoundingStrategy};
+use serde::{Deserialize, Serialize};
 
-/// Reads `129,90`, `1.299,90`, `1,299.90`, `1299.90`, `R$ 1.299,90` and `-5`.
+/// What stands before the decimals where an account writes amounts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum DecimalMark {
+    Comma,
+    Point,
+}
+
+impl DecimalMark {
+    /// By a country's ISO 3166 code (Unicode CLDR); none for one that is not listed.
+    pub fn of_country(code: &str) -> Option<Self> {
+        match code {
+            "BR" | "PT" | "AO" | "MZ" | "CV" | "ES" | "AR" | "CL" | "CO" | "UY" | "PY" | "BO" | "EC" | "VE" | "CR"
+            | "CU" | "DE" | "AT" | "FR" | "IT" | "NL" | "BE" | "LU" | "PL" | "SE" | "NO" | "DK" | "FI" | "GR"
+            | "RO" | "CZ" | "HU" | "TR" => Some(Self::Comma),
+            "US" | "GB" | "IE" | "CA" | "AU" | "NZ" | "MX" | "PE" | "GT" | "SV" | "HN" | "NI" | "DO" | "PA" | "PR"
+            | "JP" | "CN" | "KR" | "IN" | "IL" | "PH" | "SG" | "HK" | "TH" | "NG" | "KE" => Some(Self::Point),
+            _ => None,
+        }
+    }
+}
+
+/// Reads `129,90`, `1.299,90`, `1,299.90`, `1299.90`, `R$ 1.299,90` and `-5`: the one reading of amounts,
+/// in texts and in conditions.
 ///
-/// Of two different marks the last is the decimal one. One mark that stands once, with one to three
-/// digits before it and exactly three after, groups thousands: `1.299` is 1299. None for anything
-/// else.
-pub fn read_number(text: &str) -> Option<Decimal> {
+/// Of two different marks the last is the decimal one, and one that stands once is, too. Only one that
+/// stands once with one to three digits before it and exactly three after it can be either: it is the
+/// decimal one where it is the account's (`1.299` is 1.299 in the United States), else it groups
+/// thousands (`1.299` is 1299 in Brazil, and where nobody knows). None for anything else.
+pub fn read_number(text: &str, account: Option<DecimalMark>) -> Option<Decimal> {
     // The longest amount with its currency; anything longer is prose.
     if text.len() > 48 {
         return None;
@@ -21,7 +46,7 @@ pub fn read_number(text: &str) -> Option<Decimal> {
         return None;
     }
     let digits: String = text[start..end].chars().filter(|c| !is_space(*c)).collect();
-    let number: Decimal = with_decimal_point(digits)?.parse().ok()?;
+    let number: Decimal = with_decimal_point(digits, account)?.parse().ok()?;
     Some(if before.contains('-') { -number } else { number })
 }
 
@@ -35,7 +60,7 @@ fn is_currency(text: &str) -> bool {
 }
 
 /// `1.299,90` → `1299.90`.
-fn with_decimal_point(digits: String) -> Option<String> {
+fn with_decimal_point(digits: String, account: Option<DecimalMark>) -> Option<String> {
     if !digits.chars().all(|c| c.is_ascii_digit() || c == '.' || c == ',') {
         return None;
     }
@@ -43,7 +68,8 @@ fn with_decimal_point(digits: String) -> Option<String> {
     let mark = if digits[at..].starts_with('.') { '.' } else { ',' };
     let other = if mark == '.' { ',' } else { '.' };
     let once = digits.matches(mark).count() == 1;
-    if once && (digits.contains(other) || !is_grouped(&digits, mark)) {
+    let ours = account == Some(if mark == '.' { DecimalMark::Point } else { DecimalMark::Comma });
+    if once && (ours || digits.contains(other) || !is_grouped(&digits, mark)) {
         let (whole, fraction) = digits.split_at(at);
         let grouped = !whole.contains(other) || is_grouped(whole, other);
         return grouped.then(|| format!("{}.{}", whole.replace(other, ""), &fraction[1..]));
@@ -179,7 +205,27 @@ mod tests {
             ("1 299,90", "1299.90"),
             ("+7", "7"),
         ] {
-            assert_eq!(read_number(text), Some(number.parse().unwrap()), "{text}");
+            // None of these can be read in two ways, but those that are a group of thousands.
+            let groups = ["1.299", "1,299"].contains(&text);
+            for account in
+                [None, Some(DecimalMark::Comma), Some(DecimalMark::Point)].into_iter().take(if groups { 1 } else { 3 })
+            {
+                assert_eq!(read_number(text, account), Some(number.parse().unwrap()), "{text} {account:?}");
+            }
+        }
+        for (text, comma, point) in [
+            ("1.299", "1299", "1.299"),
+            ("1,299", "1.299", "1299"),
+            ("-1.299", "-1299", "-1.299"),
+            ("R$ 129.900", "129900", "129.900"),
+            ("0.125", "0.125", "0.125"),
+            ("12.90", "12.90", "12.90"),
+            ("1.299.000", "1299000", "1299000"),
+            ("1,299,000", "1299000", "1299000"),
+            ("1.299,000", "1299.000", "1299.000"),
+        ] {
+            assert_eq!(read_number(text, Some(DecimalMark::Comma)), Some(comma.parse().unwrap()), "{text}");
+            assert_eq!(read_number(text, Some(DecimalMark::Point)), Some(point.parse().unwrap()), "{text}");
         }
         for text in [
             "",
@@ -201,7 +247,9 @@ mod tests {
             "١٢",
             "99999999999999999999999999999999",
         ] {
-            assert_eq!(read_number(text), None, "{text}");
+            for account in [None, Some(DecimalMark::Comma), Some(DecimalMark::Point)] {
+                assert_eq!(read_number(text, account), None, "{text}");
+            }
         }
     }
 

@@ -11,7 +11,7 @@ use super::texts::truncate;
 use super::variables::Variables;
 use super::{rich, sms};
 use crate::message::{Channel, Message};
-use crate::sequence::{Content, ContentType, EmailThread, EmailVariant, MessageTemplate, SmsVariant};
+use crate::sequence::{Content, ContentType, EmailThread, EmailVariant, MessageTemplate, Sequence, SmsVariant};
 
 /// Message templates by their id, as the steps that use them name it.
 pub type Templates = BTreeMap<String, MessageTemplate>;
@@ -67,6 +67,13 @@ pub(crate) fn words<'c>(content: &'c Content, templates: &'c Templates) -> Optio
         }
         ContentType::WhatsappTemplate | ContentType::Bot => None,
     }
+}
+
+/// The templates that a sequence uses, of those that there are.
+pub fn used(sequence: &Sequence, templates: &Templates) -> Templates {
+    let ids = sequence.steps.iter().filter(|s| s.content.type_ == ContentType::Template);
+    let ids = ids.filter_map(|s| s.content.template_id.as_ref());
+    ids.filter_map(|id| Some((id.clone(), templates.get(id)?.clone()))).collect()
 }
 
 /// Whether a content's email begins a thread of its own.

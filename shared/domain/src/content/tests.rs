@@ -142,6 +142,102 @@ fn filters() {
     }
 }
 
+/// The same moment, amount and number in the languages and zones of three accounts.
+#[test]
+fn each_language_and_zone_has_its_own_form() {
+    let of = |language: &str, zone: &str| variables().with_language(language).with_zone(zone);
+    let check = |variables: &Variables, rows: &[(&str, &str)]| {
+        for (source, expected) in rows {
+            assert_eq!(Text::parse(source).unwrap().render(variables).unwrap().text, *expected, "{source}");
+        }
+    };
+    let day = "{{ target.starts_at | date: '%A, %-d %B %Y %H:%M' }}";
+    let short = "{{ target.starts_at | date: '%a %d %b' }}";
+    let plain = "{{ target.amount | money }}";
+    check(
+        &of("pt_BR", "America/Sao_Paulo"),
+        &[
+            (day, "segunda-feira, 30 novembro 2026 23:30"),
+            (short, "seg 30 nov"),
+            ("{{ '2026-03-03' | date: '%-d de %B' }}", "3 de março"),
+            ("{{ '2026-02-28' | date: '%A' }} {{ '2026-03-01' | date: '%A' }}", "sábado domingo"),
+            (plain, "R$ 1.299,90"),
+            ("{{ 0.5 | money }} {{ 1000000 | money }} {{ -3 | money }}", "R$ 0,50 R$ 1.000.000,00 -R$ 3,00"),
+            ("{{ 10 | money: 'USD' }} {{ 10 | money: 'EUR' }}", "$10.00 10,00 €"),
+            ("{{ contact.nope | money | default: 'grátis' }}", "grátis"),
+        ],
+    );
+    check(
+        &of("en_US", "America/New_York"),
+        &[
+            (day, "Monday, 30 November 2026 21:30"),
+            (short, "Mon 30 Nov"),
+            ("{{ '2026-03-03' | date: '%B %-d' }}", "March 3"),
+            (plain, "$1,299.90"),
+            ("{{ 0.5 | money }} {{ 1000000 | money }} {{ -3 | money }}", "$0.50 $1,000,000.00 -$3.00"),
+            ("{{ 10 | money: 'BRL' }} {{ 10 | money: 'GBP' }}", "R$ 10,00 £10.00"),
+            ("{{ contact.nope | default: 'there' }}", "there"),
+        ],
+    );
+    check(
+        &of("es", "Europe/Madrid"),
+        &[
+            (day, "martes, 1 diciembre 2026 03:30"),
+            (short, "mar 01 dic"),
+            ("{{ '2026-03-03' | date: '%-d de %B' }} {{ '2026-03-04' | date: '%A' }}", "3 de marzo miércoles"),
+            // A language without a country has no currency of its own.
+            (plain, "1.299,90"),
+            ("{{ 10 | money: 'MXN' }} {{ 10 | money: 'EUR' }} {{ 1500 | money: 'CLP' }}", "$10.00 10,00 € $1.500"),
+        ],
+    );
+    check(&of("es_ES", "Europe/Madrid"), &[(plain, "1.299,90 €")]);
+    check(&of("es_MX", "America/Mexico_City"), &[(plain, "$1,299.90"), (short, "lun 30 nov")]);
+    check(&of("pt_PT", "Europe/Lisbon"), &[(plain, "1.299,90 €"), (short, "ter 01 dez")]);
+    // A date stays its day everywhere; where the clocks go back the first of two is meant, where they
+    // leap an hour is skipped.
+    for zone in ["Pacific/Kiritimati", "Pacific/Pago_Pago", "Australia/Lord_Howe"] {
+        check(&of("en", zone), &[("{{ target.due_date | date: '%F %H:%M' }}", "2026-12-01 00:00")]);
+    }
+    check(
+        &of("en", "America/New_York"),
+        &[
+            ("{{ '2026-11-01 01:30' | date: '%H:%M %z' }}", "01:30 -0400"),
+            ("{{ '2026-03-08 02:30' | date: '%H:%M %z' }}", "03:30 -0400"),
+        ],
+    );
+    for (number, shown) in [
+        ("+5511987654321", "+55 11 98765-4321"),
+        ("+351912345678", "+351 912 345 678"),
+        ("+34612345678", "+34 612 34 56 78"),
+        ("+12025550123", "+1 202-555-0123"),
+        ("11987654321", "11987654321"),
+        ("", ""),
+    ] {
+        renders(&format!("{{{{ '{number}' | phone }}}}"), shown);
+    }
+}
+
+/// An amount in a text is what it is in a condition, by the account's country.
+#[test]
+fn amounts_are_read_as_the_account_writes_them() {
+    use super::DecimalMark::{Comma, Point};
+    let with = |mark| {
+        variables()
+            .with("target", json!({"amount": "1.299", "rate": "0,125"}))
+            .with_language("pt_BR")
+            .with_decimal_mark(mark)
+    };
+    for (mark, amount, more) in
+        [(None, "R$ 1.299,00", "y"), (Some(Comma), "R$ 1.299,00", "y"), (Some(Point), "R$ 1,30", "")]
+    {
+        let variables = with(mark);
+        let said = |source: &str| Text::parse(source).unwrap().render(&variables).unwrap().text;
+        assert_eq!(said("{{ target.amount | money }}"), amount, "{mark:?}");
+        assert_eq!(said("{% if target.amount > 1000 %}y{% endif %}"), more, "{mark:?}");
+        assert_eq!(said("{{ target.rate | times: 8 }}"), "1", "{mark:?}");
+    }
+}
+
 #[test]
 fn blanks() {
     for (source, expected) in [

@@ -6,7 +6,7 @@ use std::rc::Rc;
 use rust_decimal::Decimal;
 use serde_json::{Map, Value as Json};
 
-use super::numbers::read_number;
+use super::numbers::{DecimalMark, read_number};
 
 /// Texts and lists are shared, so that a name used twice is not copied twice.
 #[derive(Debug, Clone)]
@@ -113,50 +113,52 @@ impl<'a> Value<'a> {
     }
 
     /// A number, or a text that reads as one (`129,90`).
-    pub(crate) fn number(&self) -> Option<Decimal> {
+    pub(crate) fn number(&self, account: Option<DecimalMark>) -> Option<Decimal> {
         match self {
             Self::Number(number) => Some(*number),
-            Self::Text(text) => read_number(text),
+            Self::Text(text) => read_number(text, account),
             _ => None,
         }
     }
 
     pub(crate) fn whole(&self) -> Option<i64> {
         use rust_decimal::prelude::ToPrimitive;
-        self.number()?.trunc().to_i64()
+        self.number(None)?.trunc().to_i64()
     }
 
-    pub(crate) fn equals(&self, other: &Self) -> bool {
+    pub(crate) fn equals(&self, other: &Self, account: Option<DecimalMark>) -> bool {
         match (self, other) {
             (Self::Empty, v) | (v, Self::Empty) => v.is_empty() || matches!(v, Self::Blank),
             (Self::Blank, v) | (v, Self::Blank) => v.is_blank(),
             (Self::Nil, Self::Nil) => true,
             (Self::Bool(a), Self::Bool(b)) => a == b,
             (Self::Text(a), Self::Text(b)) => a == b,
-            (Self::List(a), Self::List(b)) => a.len() == b.len() && a.iter().zip(b.iter()).all(|(a, b)| a.equals(b)),
+            (Self::List(a), Self::List(b)) => {
+                a.len() == b.len() && a.iter().zip(b.iter()).all(|(a, b)| a.equals(b, account))
+            }
             (Self::Object(a), Self::Object(b)) => std::ptr::eq(*a, *b),
             // Attributes that nobody declared are text, so `target.parcels == 1` must read them.
             (Self::Number(_), Self::Number(_) | Self::Text(_)) | (Self::Text(_), Self::Number(_)) => {
-                matches!((self.number(), other.number()), (Some(a), Some(b)) if a == b)
+                matches!((self.number(account), other.number(account)), (Some(a), Some(b)) if a == b)
             }
             _ => false,
         }
     }
 
-    pub(crate) fn order(&self, other: &Self) -> Option<Ordering> {
+    pub(crate) fn order(&self, other: &Self, account: Option<DecimalMark>) -> Option<Ordering> {
         match (self, other) {
             (Self::Text(a), Self::Text(b)) => Some(a.cmp(b)),
             (Self::Number(_), Self::Number(_) | Self::Text(_)) | (Self::Text(_), Self::Number(_)) => {
-                Some(self.number()?.cmp(&other.number()?))
+                Some(self.number(account)?.cmp(&other.number(account)?))
             }
             _ => None,
         }
     }
 
-    pub(crate) fn contains(&self, other: &Self) -> bool {
+    pub(crate) fn contains(&self, other: &Self, account: Option<DecimalMark>) -> bool {
         match self {
             Self::Text(text) => !matches!(other, Self::Nil) && text.contains(&*other.shown()),
-            Self::List(list) => list.iter().any(|v| v.equals(other)),
+            Self::List(list) => list.iter().any(|v| v.equals(other, account)),
             Self::Object(map) => map.contains_key(&*other.shown()),
             _ => false,
         }

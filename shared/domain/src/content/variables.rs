@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
 
+use super::numbers::DecimalMark;
 use crate::time::Zone;
 
 /// The values behind a text's names: one object for each root (`contact`, `agent`, `conversation`,
@@ -20,6 +21,9 @@ pub struct Variables {
     /// `pt_BR` or `pt`: the marks of `money` and the month names of `date`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     language: Option<String>,
+    /// How the account writes amounts, where it is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    decimal_mark: Option<DecimalMark>,
 }
 
 impl Variables {
@@ -79,12 +83,22 @@ impl Variables {
         self
     }
 
+    #[must_use]
+    pub fn with_decimal_mark(mut self, mark: Option<DecimalMark>) -> Self {
+        self.decimal_mark = mark;
+        self
+    }
+
     pub fn root(&self, name: &str) -> Option<&Json> {
         self.roots.get(name)
     }
 
     pub(crate) fn zone(&self) -> Zone {
         self.zone.as_deref().and_then(|z| z.parse().ok()).unwrap_or(Zone::UTC)
+    }
+
+    pub(crate) fn decimal_mark(&self) -> Option<DecimalMark> {
+        self.decimal_mark
     }
 
     pub(crate) fn language(&self) -> Option<&str> {

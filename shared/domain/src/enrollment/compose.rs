@@ -13,9 +13,7 @@ use crate::follow_ups;
 use crate::guard;
 use crate::message::{Channel, Message, ProviderKind, Recipient};
 use crate::sender::Sender;
-use crate::sequence::{
-    Content, ContentType, EmailThread, OutsideWindow, Sequence, Step, StepChannel, WhatsappTemplate,
-};
+use crate::sequence::{ContentType, EmailThread, OutsideWindow, Sequence, Step, StepChannel, WhatsappTemplate};
 use crate::time::Timestamp;
 
 /// WhatsApp's customer service window, less a margin for clocks that differ.
@@ -152,9 +150,10 @@ impl Context<'_> {
 
     /// The step's words, holes and all.
     pub(crate) fn said(&self, step: &Step, channel: Channel, variables: &Variables) -> Result<Said, ContentError> {
-        let step = &*follow_ups::worded(self.sequence, step, self.language());
-        let first = first_of_thread(self.sequence, step, self.templates);
-        content::say(&step.content, first, channel, self.templates, variables)
+        let worded = |step| follow_ups::worded(self.sequence, step, self.language());
+        let first = first_of_thread(self.sequence, step, self.templates).map(worded);
+        let first = first.as_ref().map(|first| &first.content);
+        content::say(&worded(step).content, first, channel, self.templates, variables)
     }
 
     /// Everything that content may name. Without a sender (a preview before there is one) its names are
@@ -205,6 +204,7 @@ impl Context<'_> {
         let zone = self.settings.calendar(profile.timezone.as_deref()).zone;
         Variables::new()
             .with_zone(zone.name())
+            .with_decimal_mark(self.settings.decimal_mark())
             .with_language(self.language())
             .with("contact", person)
             .with("agent", agent)
@@ -235,15 +235,13 @@ pub(crate) fn wanted_channels(step: &Step, person: &Person) -> Vec<Channel> {
     order.iter().filter_map(|c| one(*c)).collect()
 }
 
-/// The content with which the thread of a step's email began: of the steps before it that go by email
-/// alone, the last one that begins a thread.
-fn first_of_thread<'s>(sequence: &'s Sequence, step: &Step, templates: &Templates) -> Option<&'s Content> {
+/// The step with which the thread of a step's email began: of those before it that go by email alone, the
+/// last one that begins a thread.
+fn first_of_thread<'s>(sequence: &'s Sequence, step: &Step, templates: &Templates) -> Option<&'s Step> {
     let before = sequence.steps.iter().take_while(|s| s.key != step.key);
-    let emails = before.filter(|s| s.channel == StepChannel::Email).map(|s| &s.content);
-    emails.fold(None, |first, content| match (first, content::thread(content, templates)) {
-        (Some(first), EmailThread::Same) => Some(first),
-        _ => Some(content),
-    })
+    let mut emails = before.filter(|s| s.channel == StepChannel::Email);
+    let first = emails.next()?;
+    Some(emails.filter(|s| content::thread(&s.content, templates) == EmailThread::New).last().unwrap_or(first))
 }
 
 fn render_template(template: &WhatsappTemplate, variables: &Variables) -> Result<(Message, Vec<String>), Not> {

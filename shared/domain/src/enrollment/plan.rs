@@ -148,9 +148,6 @@ impl Context<'_> {
     /// A step that may go out as far as its own rules are concerned: now the limits (TIME.md section 4).
     fn send(&self, e: &Enrollment, step: &Step, composed: Composed, planning: &Planning<'_>, now: Timestamp) -> Plan {
         let sender = self.sender(composed.sender);
-        if let Some(at) = self.pair_room(e, composed.sender, now) {
-            return Plan::NotBefore(at);
-        }
         let (calendar, window) = (planning.calendar, step.window.as_ref());
         let next_allowed = |from| next_allowed(calendar, window, is_business(step), from);
         let (zone, limits) = (self.settings.zone(), &self.settings.contact_limits);
@@ -161,6 +158,9 @@ impl Context<'_> {
                 Some(at) => next.wait_for(at, HappeningCode::ContactLimited, now),
                 None => next.park(ParkReason::NeverAllowed, None, now),
             });
+        }
+        if let Some(at) = self.pair_room(e, composed.sender, now) {
+            return Plan::NotBefore(at);
         }
         let of_day = sender.map(|s| &s.limits).filter(|limits| limits.count_days());
         if let Some(limits) = of_day {

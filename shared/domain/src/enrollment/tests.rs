@@ -192,7 +192,15 @@ fn attempt_of(e: &Enrollment, step: usize) -> AttemptRef {
 }
 
 fn signal(kind: &str, id: &str, at: Timestamp) -> Signal {
-    Signal { id: id.into(), kind: kind.into(), at, target: None, conversation: None, data: serde_json::Map::new() }
+    Signal {
+        id: id.into(),
+        kind: kind.into(),
+        at,
+        target: None,
+        conversation: None,
+        data: serde_json::Map::new(),
+        decimal_mark: None,
+    }
 }
 
 const DAY: i64 = 86_400;

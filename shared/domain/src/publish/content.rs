@@ -2,7 +2,7 @@
 //! rendered, templates that WhatsApp could have.
 
 use super::texts::texts;
-use super::{Findings, liquid, rich};
+use super::{Findings, liquid, message_templates, rich};
 use crate::follow_ups::wordless;
 use crate::sequence::{
     ComposeMode, Content, ContentButton, ContentType, EmailVariant, Step, StepChannel, TemplateButton, TemplateHeader,
@@ -27,7 +27,8 @@ pub(super) fn check(step: &Step, at: &str, found: &mut Findings) {
             parameters(&body, content.header.as_ref(), &buttons, &here, found);
         }
         ContentType::Rich => rich::check(content, &here, found),
-        ContentType::Text | ContentType::Template | ContentType::Bot => {}
+        ContentType::Template => message_templates::values(content, &here, found),
+        ContentType::Text | ContentType::Bot => {}
     }
     if let Some(template) = &step.fallback_template {
         let here = format!("{at}/fallback_template");

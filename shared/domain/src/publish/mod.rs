@@ -11,6 +11,7 @@
 mod content;
 pub mod diff;
 mod liquid;
+mod message_templates;
 mod rich;
 mod rules;
 mod shape;
@@ -24,10 +25,12 @@ mod unavailable;
 use serde::Serialize;
 
 use crate::account::Settings;
+use crate::content::Templates;
 use crate::sender::Sender;
 use crate::sequence::{Sequence, TargetKind};
 use crate::time::Timestamp;
 
+pub use message_templates::message_template;
 pub use shape::{MAX_NAME, MAX_STEPS, REGIONS, shape};
 
 /// Something that is wrong, and where.
@@ -69,6 +72,8 @@ pub struct Facts<'a> {
     pub senders: &'a [Sender],
     /// The declared attributes: what they are of, and their name.
     pub attributes: &'a [(TargetKind, String)],
+    /// The account's message templates, of which the sequence may use some.
+    pub templates: &'a Templates,
     /// From when on hours and holidays are looked at.
     pub now: Timestamp,
 }
@@ -82,6 +87,7 @@ pub fn check(sequence: &Sequence, facts: &Facts<'_>) -> Report {
         rules::step(sequence, step, &at, facts, &mut findings);
     }
     unavailable::sequence(sequence, &mut findings);
+    shape::stored(sequence, facts.templates, &mut findings);
     Report { problems: findings.problems, warnings: findings.warnings }
 }
 

@@ -1,8 +1,9 @@
 //! What publishing asks of one step besides its shape.
 
 use super::texts::{Kind, texts};
-use super::{Facts, Findings, templates};
-use crate::content::{Text, unknown_variables};
+use super::{Facts, Findings, message_templates, templates};
+use crate::content::{self, Text, limits, unknown_variables};
+use crate::follow_ups::wordless;
 use crate::message::Channel;
 use crate::sender::Sender;
 use crate::sequence::{ComposeMode, ContentType, EmailThread, MediaKind, Sequence, Step, StepChannel, TargetKind};
@@ -13,7 +14,9 @@ pub(super) fn step(sequence: &Sequence, step: &Step, at: &str, facts: &Facts<'_>
     templates::check(step, at, &senders, found);
     bot(step, at, &senders, found);
     audio(step, at, &senders, found);
-    email(sequence, step, at, &senders, found);
+    email(sequence, step, at, &senders, facts, found);
+    message_templates::usage(sequence, step, at, facts, found);
+    sms(step, at, facts, found);
     static_fallback(step, at, found);
     variables(sequence, step, at, facts, found);
     when(sequence, step, at, facts, found);
@@ -129,14 +132,18 @@ fn audio(step: &Step, at: &str, senders: &[&Sender], found: &mut Findings) {
 }
 
 /// An email that begins a thread names its subject; one that stays in a thread has that thread's.
-fn email(sequence: &Sequence, step: &Step, at: &str, senders: &[&Sender], found: &mut Findings) {
+fn email(sequence: &Sequence, step: &Step, at: &str, senders: &[&Sender], facts: &Facts<'_>, found: &mut Findings) {
     let named = step.channel == StepChannel::Email || step.channel_order.contains(&StepChannel::Email);
-    let words = matches!(step.content.type_, ContentType::Text | ContentType::Rich);
-    if !words || !(named || senders.iter().any(|s| s.channel == Channel::Email)) {
+    let Some(words) = content::words(&step.content, facts.templates) else { return };
+    // A tone brings a subject with its words.
+    if !(named || senders.iter().any(|s| s.channel == Channel::Email)) || wordless(step).is_some() {
         return;
     }
-    let pointer = format!("{at}/content/email/subject");
-    let variant = step.content.email.as_ref();
+    let pointer = match step.content.type_ {
+        ContentType::Template => format!("{at}/content/template_id"),
+        _ => format!("{at}/content/email/subject"),
+    };
+    let variant = words.email;
     let subject = variant.and_then(|e| e.subject.as_deref()).is_some_and(|s| !s.trim().is_empty());
     let new = variant.is_some_and(|e| e.thread == EmailThread::New);
     let earlier = sequence.steps.iter().take_while(|s| s.key != step.key).any(|s| s.channel == StepChannel::Email);
@@ -151,13 +158,44 @@ fn email(sequence: &Sequence, step: &Step, at: &str, senders: &[&Sender], found:
     }
 }
 
+/// An SMS that says the same to everyone is counted before it is sent.
+fn sms(step: &Step, at: &str, facts: &Facts<'_>, found: &mut Findings) {
+    let Some(words) = content::words(&step.content, facts.templates).filter(|_| step.channel == StepChannel::Sms)
+    else {
+        return;
+    };
+    let (source, field) = match (words.sms, step.content.type_) {
+        (_, ContentType::Template) => (words.sms.map_or(words.text, |s| &s.text), "template_id"),
+        (Some(sms), _) => (sms.text.as_str(), "sms/text"),
+        (None, _) => (words.text, "text"),
+    };
+    let plain = Text::parse(source).is_ok_and(|t| t.is_plain());
+    let text = match words.sms.is_some_and(|s| s.transliterate) {
+        true => content::transliterate(source),
+        false => source.to_owned(),
+    };
+    let parts = content::sms_segments(&text).segments;
+    if plain && parts > limits::SMS_PARTS {
+        let detail = format!("it goes out in {parts} parts, each of which is billed");
+        found.warn(format!("{at}/content/{field}"), "sms_long", detail);
+    }
+}
+
 fn variables(sequence: &Sequence, step: &Step, at: &str, facts: &Facts<'_>, found: &mut Findings) {
-    for place in texts(step, at) {
+    let of_template = message_templates::used(step, at, facts.templates);
+    let bare = message_templates::bare(&of_template);
+    let own = texts(step, at).into_iter().map(|place| (place, true));
+    for (place, of_step) in own.chain(of_template.into_iter().map(|place| (place, false))) {
         // A text that does not parse has been reported as such.
         let Ok(text) = Text::parse(&place.source) else { continue };
         let unknown = unknown_variables(&text, sequence.target, facts.attributes);
-        for name in &unknown {
+        // A template's own names, and those that it cannot name, are reported by themselves.
+        for name in unknown.iter().filter(|_| of_step) {
             found.problem(&place.pointer, "unknown_variable", name.to_string());
+        }
+        // A value that the template has a default for may be blank.
+        if place.kind == Kind::Value && !bare.iter().any(|name| place.pointer.ends_with(&format!("/{name}"))) {
+            continue;
         }
         let mut warned: Vec<&str> = Vec::new();
         for used in text.uses().iter().filter(|u| u.shown && !u.has_default) {
@@ -169,7 +207,6 @@ fn variables(sequence: &Sequence, step: &Step, at: &str, facts: &Facts<'_>, foun
             warned.push(name);
             let effect = match (place.kind, sequence.strict_variables) {
                 (Kind::Address, _) => "then nobody gets this copy",
-                (Kind::Value, _) => continue,
                 (Kind::Link { parameter: false }, false) => "then the step fails",
                 (kind, false) if !kind.is_parameter() => "then a hole is sent",
                 _ => "then the step is skipped",

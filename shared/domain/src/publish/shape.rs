@@ -1,7 +1,8 @@
 //! Rules that even a draft obeys (API.md: 422 for shape and rules, drafts too). Types, unknown
 //! fields and missing ones are found earlier, when the document is read.
 
-use super::{Findings, Problem, content};
+use super::{Findings, Problem, content as contents};
+use crate::content::{self, Templates};
 use crate::region::is_country;
 use crate::sequence::{
     Cap, Condition, Entry, EventRule, Inactivity, Op, Reentry, Sequence, Step, StepChannel, Trigger,
@@ -32,7 +33,7 @@ pub fn shape(sequence: &Sequence) -> Vec<Problem> {
         let at = format!("/steps/{index}");
         key(&sequence.steps, index, &at, &mut found);
         self::step(step, &at, &mut found);
-        content::check(step, &at, &mut found);
+        contents::check(step, &at, &mut found);
     }
     goals(&sequence.exit.goals, &mut found);
     entry(&sequence.entry, &mut found);
@@ -59,6 +60,16 @@ fn head(sequence: &Sequence, found: &mut Findings) {
     let size = serde_json::to_string(sequence).map_or(0, |s| s.len());
     if size > MAX_DOCUMENT {
         let detail = format!("the whole sequence may have {MAX_DOCUMENT} bytes, this one has {size}");
+        found.problem("", "too_large", detail);
+    }
+}
+
+/// A version is one stored item too, with the templates that it uses.
+pub(super) fn stored(sequence: &Sequence, templates: &Templates, found: &mut Findings) {
+    let size = |text: serde_json::Result<String>| text.map_or(0, |s| s.len());
+    let used = size(serde_json::to_string(&content::used(sequence, templates)));
+    if used > 2 && size(serde_json::to_string(sequence)) + used > MAX_DOCUMENT {
+        let detail = format!("the sequence and the templates that it uses may have {MAX_DOCUMENT} bytes together");
         found.problem("", "too_large", detail);
     }
 }
@@ -238,7 +249,7 @@ fn conditions(conditions: &[Condition], at: &str, found: &mut Findings) {
             Op::Eq | Op::Ne => {
                 (!value.is_null() && !value.is_array() && !value.is_object(), "a text, number or boolean")
             }
-            Op::Gt | Op::Gte | Op::Lt | Op::Lte => (signal::decimal(value).is_some(), "a number"),
+            Op::Gt | Op::Gte | Op::Lt | Op::Lte => (signal::decimal(value, None).is_some(), "a number"),
             Op::In => (value.as_array().is_some_and(|list| !list.is_empty()), "a list with at least one value"),
             Op::Exists => (value.is_null() || value.is_boolean(), "true or false"),
         };
@@ -288,7 +299,7 @@ pub(super) fn longest(text: &str, characters: usize, pointer: &str, found: &mut 
 }
 
 /// `pt`, `pt_BR` or `pt-BR`.
-fn is_language(text: &str) -> bool {
+pub(super) fn is_language(text: &str) -> bool {
     let (language, country) = text.split_once(['_', '-']).map_or((text, None), |(l, c)| (l, Some(c)));
     let letters = |s: &str| s.bytes().all(|b| b.is_ascii_alphabetic());
     (2..=3).contains(&language.len())

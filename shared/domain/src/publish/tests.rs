@@ -3,6 +3,7 @@ mod content;
 use serde_json::{Value, json};
 
 use super::*;
+use crate::content::Templates;
 use crate::ids::{Ids, SenderId, TenantId};
 
 fn sequence(document: Value) -> Sequence {
@@ -35,7 +36,15 @@ fn cobranca(status: &str) -> Value {
 fn report(document: Value, settings: &Settings, senders: &[Sender]) -> Report {
     let attributes = [(TargetKind::Contact, "plan".to_owned())];
     let now = Timestamp::parse("2026-03-02T12:00:00Z").unwrap();
-    check(&sequence(document), &Facts { settings, senders, attributes: &attributes, now })
+    check(&sequence(document), &Facts { settings, senders, attributes: &attributes, templates: &templates(), now })
+}
+
+/// `tpl_1` shows `amount`, and `note` where it has one.
+fn templates() -> Templates {
+    let template = json!({"name": "Lembrete",
+        "text": "{{ contact.first_name | default: 'Olá' }}: {{ amount }} {{ note | default: '' }}",
+        "channel_variants": {"sms": {"text": "{{ amount }}"}}});
+    [("tpl_1".to_owned(), serde_json::from_value(template).unwrap())].into()
 }
 
 fn found(problems: &[Problem]) -> Vec<(&str, &str)> {
@@ -149,8 +158,8 @@ fn the_contracts_own_example_is_a_draft() {
         [
             ("/steps/1/compose/mode", "not_available"),
             ("/steps/1/fallback_template", "template_missing"),
-            ("/steps/2/content/type", "not_available"),
             ("/steps/2/channel", "sender_missing"),
+            ("/steps/2/content/values/amount", "required"),
             ("/entry/triggers/1/inactivity", "not_available"),
             ("/entry/triggers/2/ai", "not_available"),
         ]

@@ -54,6 +54,13 @@ pub(super) fn texts(step: &Step, at: &str) -> Vec<Place> {
     places.0
 }
 
+/// The texts of what is said otherwise by email and SMS.
+pub(super) fn variants(email: Option<&EmailVariant>, sms: Option<&SmsVariant>, at: &str) -> Vec<Place> {
+    let mut places = Places::default();
+    places.variants(email, sms, at);
+    places.0
+}
+
 #[derive(Default)]
 struct Places(Vec<Place>);
 

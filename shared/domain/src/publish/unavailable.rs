@@ -2,19 +2,11 @@
 //! quietly did less than it says would be worse than one that is refused.
 
 use super::Findings;
-use crate::sequence::{ComposeMode, ContentType, Sequence, Step};
+use crate::sequence::{ComposeMode, Sequence, Step};
 
 const CODE: &str = "not_available";
 
 pub(super) fn step(step: &Step, at: &str, found: &mut Findings) {
-    let missing = match step.content.type_ {
-        ContentType::Text | ContentType::WhatsappTemplate | ContentType::Rich | ContentType::Bot => None,
-        ContentType::Template => Some("message templates are"),
-    };
-    if let Some(what) = missing {
-        let detail = format!("{what} not available in this version; use text");
-        found.problem(format!("{at}/content/type"), CODE, detail);
-    }
     if step.compose.mode != ComposeMode::Static {
         let detail = "composing by AI is not available in this version; use static";
         found.problem(format!("{at}/compose/mode"), CODE, detail);

@@ -131,6 +131,7 @@ impl<P: Ports> Engine<P> {
             target: None,
             conversation: Some(id.to_owned()),
             data: Map::new(),
+            decimal_mark: None,
         };
         self.signal(tenant, contact, &signal).await?;
         Ok(self.save_described(tenant, contact, id, change, true).await?)

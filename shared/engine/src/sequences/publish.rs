@@ -1,5 +1,6 @@
 //! From a draft to a version.
 
+use domain::content::Templates;
 use domain::ids::{SequenceId, TenantId};
 use domain::publish::{Facts, check};
 use domain::sequence::{Sequence, TargetKind};
@@ -28,10 +29,22 @@ pub struct Published {
 impl<P: Ports> Engine<P> {
     /// Everything that publishing this sequence would refuse or warn of, with the account as it is.
     pub async fn validate_sequence(&self, tenant: TenantId, sequence: &Sequence) -> Result<Report, Refused> {
+        let templates = self.templates_of(tenant, sequence).await?;
+        self.judged(tenant, sequence, &templates).await
+    }
+
+    /// The same, with the message templates that the sequence uses.
+    async fn judged(&self, tenant: TenantId, sequence: &Sequence, templates: &Templates) -> Result<Report, Refused> {
         let account = self.account(tenant).await?;
         let senders = self.senders(tenant).await?;
         let attributes = self.declared_attributes(tenant).await?;
-        let facts = Facts { settings: &account.settings, senders: &senders, attributes: &attributes, now: self.now() };
+        let facts = Facts {
+            settings: &account.settings,
+            senders: &senders,
+            attributes: &attributes,
+            templates,
+            now: self.now(),
+        };
         Ok(check(sequence, &facts))
     }
 
@@ -49,7 +62,8 @@ impl<P: Ports> Engine<P> {
         }
         for _ in 0..MAX_RACES {
             let stored = self.own_sequence(caller, id).await?;
-            let report = self.validate_sequence(caller.tenant, &stored.draft).await?;
+            let templates = self.templates_of(caller.tenant, &stored.draft).await?;
+            let report = self.judged(caller.tenant, &stored.draft, &templates).await?;
             if !report.problems.is_empty() {
                 return Err(SequenceRefused::Problems(report.problems));
             }
@@ -60,7 +74,7 @@ impl<P: Ports> Engine<P> {
                 published_at: now,
                 published_by: caller.owner.clone(),
                 sequence: stored.draft.clone(),
-                templates: Default::default(),
+                templates,
             };
             let next =
                 StoredSequence { revision: stored.revision + 1, published: version.number, updated_at: now, ..stored };

@@ -265,7 +265,28 @@ impl Twins {
             updated_at: NOW,
             draft: serde_json::from_value(json!({"name": "s", "target": "contact", "steps": []})).unwrap(),
         };
-        match self.rng.random_range(0..8) {
+        match self.rng.random_range(0..10) {
+            8 => {
+                let id = TemplateId::from_bytes([self.rng.random_range(0..3); 8]);
+                let old = self.fake.template(tenant, id).await.unwrap();
+                let template = StoredTemplate {
+                    id,
+                    revision: self.rev(old.as_ref().map(|t| t.revision)),
+                    created_at: NOW,
+                    updated_at: NOW,
+                    template: serde_json::from_value(json!({"name": "t", "text": self.one(&["a", "b"])})).unwrap(),
+                };
+                drop(both_write!(self.save_template(tenant, &template)));
+            }
+            9 => {
+                let id = TemplateId::from_bytes([self.rng.random_range(0..3); 8]);
+                if self.rng.random_bool(0.3) {
+                    drop(both!(self.delete_template(tenant, id)));
+                } else {
+                    drop(both!(self.template(tenant, id)));
+                    drop(both!(self.templates(tenant)));
+                }
+            }
             0 | 1 => drop(both_write!(self.save_sequence(tenant, &sequence))),
             2 | 3 => {
                 let version = Version {

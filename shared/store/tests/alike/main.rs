@@ -24,7 +24,9 @@ use domain::content::{Attribute, VariableType};
 use domain::enrollment::{
     DaySlot, Enrollment, Happening, HappeningCode, Lease, MessageForm, Outcome, ParkReason, State,
 };
-use domain::ids::{ApiKeyId, ContactId, EnrollmentId, Ids, JobId, MessageId, SenderId, SequenceId, SourceId, TenantId};
+use domain::ids::{
+    ApiKeyId, ContactId, EnrollmentId, Ids, JobId, MessageId, SenderId, SequenceId, SourceId, TemplateId, TenantId,
+};
 use domain::message::{Channel, Identity, ProviderKind};
 use domain::payment::{PaymentProvider, PaymentSource};
 use domain::sender::{Sender, SenderLimits};
@@ -32,7 +34,7 @@ use domain::sequence::TargetKind;
 use domain::time::{NaiveDate, Timestamp};
 use engine::model::{
     Direction, IdempotencyRecord, Job, JobCounts, JobPart, JobWork, RowError, StoredMessage, StoredSequence,
-    Suppression, Unmatched, UnmatchedReason, Version, suppression_id,
+    StoredTemplate, Suppression, Unmatched, UnmatchedReason, Version, suppression_id,
 };
 use engine::ports::{Claim, ContactSaved, DUE_SHARDS, DueEntry, EnrollmentFilter, Secrets as _, Store as _};
 use rand::rngs::StdRng;
@@ -79,6 +81,7 @@ plain_as_it_is!(
     ContactId,
     Enrollment,
     StoredSequence,
+    StoredTemplate,
     Version,
     PaymentSource,
     Sender,

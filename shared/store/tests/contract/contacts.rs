@@ -177,6 +177,7 @@ pub async fn conversations_and_targets_belong_to_a_person(store: &impl Store) {
         target: None,
         conversation: None,
         data: serde_json::Map::new(),
+        decimal_mark: None,
     });
     let target = |kind, id: &str| Target {
         kind,

@@ -29,6 +29,12 @@ pub async fn slots_are_evenly_spaced_from_now_on(store: &impl Store) {
     assert_eq!(store.reserve(one, SPACING, later, latest).await, Ok(Some(later.0 * 1_000_000)));
     assert_eq!(store.reserve(one, SPACING, later, latest).await, Ok(Some(later.0 * 1_000_000 + SPACING)));
     // Another rate counts from the next slot on.
+    // A crowd for which the time is too short: as many as there is time for.
+    let (crowd, last) = (SenderId::of(w.tenant, &mut w.ids), NOW.plus_seconds(1));
+    let all = join_all((0..RACERS).map(|_| store.reserve(crowd, SPACING, NOW, last))).await;
+    let mut slots: Vec<_> = all.into_iter().flat_map(|slot| slot.unwrap()).collect();
+    slots.sort_unstable();
+    assert_eq!(slots, [0, 1, 2].map(|n| NOW_MICROS + n * SPACING));
     let slower = store.reserve(one, 10 * SPACING, later, latest).await;
     assert_eq!(slower, Ok(Some(later.0 * 1_000_000 + 2 * SPACING)));
 }
@@ -95,6 +101,15 @@ pub async fn takers_at_once_get_no_more_than_the_day_has(store: &impl Store) {
     let allowance = RACERS as u32 - 3;
     let all = join_all((0..RACERS).map(|_| store.take_day(slot, allowance))).await;
     assert_eq!(all.into_iter().filter(|taken| *taken == Ok(true)).count(), RACERS - 3);
+    // Fewer than ask at once, of a day that has been asked for and of one that has not.
+    let tomorrow = DaySlot { day: today().succ_opt().unwrap(), ..slot };
+    for slot in [slot, tomorrow] {
+        let more = store.take_day(slot, RACERS as u32).await;
+        assert_eq!(more, Ok(true));
+        let all = join_all((0..RACERS).map(|_| store.take_day(slot, RACERS as u32))).await;
+        let expected = if slot == tomorrow { RACERS - 1 } else { 2 };
+        assert_eq!(all.into_iter().filter(|taken| *taken == Ok(true)).count(), expected);
+    }
 }
 
 pub async fn the_first_day_stays(store: &impl Store) {

@@ -12,6 +12,7 @@ pub mod once;
 pub mod payments;
 pub mod races;
 pub mod sequences;
+pub mod templates;
 
 use std::sync::atomic::{AtomicU64, Ordering};
 

@@ -13,13 +13,14 @@ use domain::account::{Account, ApiKey};
 use domain::contact::{Contact, Conversation, Person, Target, TargetRef};
 use domain::content::Attribute;
 use domain::enrollment::{DaySlot, Enrollment, Lease, PlannedSend};
-use domain::ids::{ApiKeyId, ContactId, EnrollmentId, JobId, SenderId, SequenceId, SourceId, TenantId};
+use domain::ids::{ApiKeyId, ContactId, EnrollmentId, JobId, SenderId, SequenceId, SourceId, TemplateId, TenantId};
 use domain::message::{Channel, Identity, Outbound, ProviderKind, Refusal, SendOutcome};
 use domain::payment::{ChargeEvent, PaymentProvider, PaymentSource};
 use domain::sender::{KnownTemplate, Sender};
 use domain::time::{NaiveDate, Timestamp};
 use engine::model::{
-    IdempotencyRecord, Job, JobCounts, JobPart, Page, StoredMessage, StoredSequence, Suppression, Unmatched, Version,
+    IdempotencyRecord, Job, JobCounts, JobPart, Page, StoredMessage, StoredSequence, StoredTemplate, Suppression,
+    Unmatched, Version,
 };
 use engine::ports::{
     Begun, Channels, Claim, Clock, ContactSaved, DueEntry, EnrollmentFilter, Inserted, PortResult, Queues, Random,

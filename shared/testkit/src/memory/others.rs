@@ -5,12 +5,12 @@ use std::collections::BTreeMap;
 
 use domain::content::Attribute;
 use domain::enrollment::DaySlot;
-use domain::ids::{ContactId, SenderId, SequenceId, TenantId};
+use domain::ids::{ContactId, SenderId, SequenceId, TemplateId, TenantId};
 use domain::message::Channel;
 use domain::sender::Sender;
 use domain::time::{NaiveDate, Timestamp};
 use engine::PortError;
-use engine::model::{Page, StoredMessage, StoredSequence, Suppression, Version, suppression_id};
+use engine::model::{Page, StoredMessage, StoredSequence, StoredTemplate, Suppression, Version, suppression_id};
 use engine::ports::{Inserted, PortResult, Saved};
 
 use super::tables::{Tables, follows, page, save};
@@ -109,6 +109,22 @@ impl Tables {
 
     pub fn delete_sequence(&mut self, tenant: TenantId, id: SequenceId) -> PortResult<bool> {
         Ok(self.sequences.remove(&(tenant, id)).is_some())
+    }
+
+    pub fn save_template(&mut self, tenant: TenantId, new: &StoredTemplate) -> PortResult<Saved<StoredTemplate>> {
+        Ok(save(&mut self.templates, (tenant, new.id), new, new.revision, |t| t.revision))
+    }
+
+    pub fn template(&mut self, tenant: TenantId, id: TemplateId) -> PortResult<Option<StoredTemplate>> {
+        Ok(self.templates.get(&(tenant, id)).cloned())
+    }
+
+    pub fn templates(&mut self, tenant: TenantId) -> PortResult<Vec<StoredTemplate>> {
+        Ok(self.templates.iter().filter(|((t, _), _)| *t == tenant).map(|(_, t)| t.clone()).collect())
+    }
+
+    pub fn delete_template(&mut self, tenant: TenantId, id: TemplateId) -> PortResult<bool> {
+        Ok(self.templates.remove(&(tenant, id)).is_some())
     }
 
     pub fn version(&mut self, tenant: TenantId, id: SequenceId, version: u32) -> PortResult<Option<Version>> {

@@ -7,13 +7,16 @@ use domain::account::{Account, ApiKey};
 use domain::contact::{Contact, Conversation, Person, Target, TargetRef};
 use domain::content::Attribute;
 use domain::enrollment::{DaySlot, Enrollment, Lease};
-use domain::ids::{ApiKeyId, ContactId, EnrollmentId, Ids, JobId, SenderId, SequenceId, SourceId, TenantId};
+use domain::ids::{
+    ApiKeyId, ContactId, EnrollmentId, Ids, JobId, SenderId, SequenceId, SourceId, TemplateId, TenantId,
+};
 use domain::message::{Channel, Identity};
 use domain::payment::PaymentSource;
 use domain::sender::Sender;
 use domain::time::{NaiveDate, Timestamp};
 use engine::model::{
-    IdempotencyRecord, Job, JobCounts, JobPart, Page, StoredMessage, StoredSequence, Suppression, Unmatched, Version,
+    IdempotencyRecord, Job, JobCounts, JobPart, Page, StoredMessage, StoredSequence, StoredTemplate, Suppression,
+    Unmatched, Version,
 };
 use engine::ports::{
     Begun, Claim, Clock, ContactSaved, DueEntry, EnrollmentFilter, Inserted, PortResult, Random, Saved, Secrets, Store,

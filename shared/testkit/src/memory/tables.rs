@@ -5,14 +5,16 @@ use domain::account::{Account, ApiKey};
 use domain::contact::{Contact, Conversation, Target};
 use domain::content::Attribute;
 use domain::enrollment::Enrollment;
-use domain::ids::{ContactId, EnrollmentId, JobId, MessageId, SenderId, SequenceId, SourceId, TenantId};
+use domain::ids::{ContactId, EnrollmentId, JobId, MessageId, SenderId, SequenceId, SourceId, TemplateId, TenantId};
 use domain::message::Identity;
 use domain::payment::PaymentSource;
 use domain::sender::Sender;
 use domain::sequence::TargetKind;
 use domain::time::{NaiveDate, Timestamp};
 use engine::PortError;
-use engine::model::{Job, JobPart, Page, StoredMessage, StoredSequence, Suppression, Unmatched, Version};
+use engine::model::{
+    Job, JobPart, Page, StoredMessage, StoredSequence, StoredTemplate, Suppression, Unmatched, Version,
+};
 use engine::ports::{DUE_SHARDS, DueEntry, PortResult, Saved};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -34,6 +36,7 @@ pub struct Tables {
     pub(super) due: BTreeSet<(u8, DueEntry)>,
     pub(super) sequences: BTreeMap<(TenantId, SequenceId), StoredSequence>,
     pub(super) versions: BTreeMap<(TenantId, SequenceId, u32), Version>,
+    pub(super) templates: BTreeMap<(TenantId, TemplateId), StoredTemplate>,
     pub(super) senders: BTreeMap<SenderId, Sender>,
     pub(super) sources: BTreeMap<SourceId, PaymentSource>,
     pub(super) unmatched: BTreeMap<(SourceId, Timestamp, String), Unmatched>,
@@ -182,6 +185,10 @@ macro_rules! for_each_store_verb {
             delete_sequence(tenant: TenantId, id: SequenceId) -> bool;
             version(tenant: TenantId, id: SequenceId, version: u32) -> Option<Version>;
             versions(tenant: TenantId, id: SequenceId) -> Vec<Version>;
+            save_template(tenant: TenantId, template: &StoredTemplate) -> Saved<StoredTemplate>;
+            template(tenant: TenantId, id: TemplateId) -> Option<StoredTemplate>;
+            templates(tenant: TenantId) -> Vec<StoredTemplate>;
+            delete_template(tenant: TenantId, id: TemplateId) -> bool;
             save_sender(tenant: TenantId, sender: &Sender) -> Saved<Sender>;
             sender(id: SenderId) -> Option<Sender>;
             senders(tenant: TenantId) -> Vec<Sender>;

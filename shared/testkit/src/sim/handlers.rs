@@ -161,7 +161,7 @@ impl Runner {
     /// The model sees every write at once.
     fn watch(&mut self, id: HandlerId) {
         let mut state = self.hub.state();
-        let State { tables, model, now, event, trace, .. } = &mut *state;
+        let State { tables, model, provider, now, event, trace, .. } = &mut *state;
         for slot in std::mem::take(&mut tables.slots) {
             trace.line(*event, *now, format_args!("      slot {slot}"));
             model.slot(slot);
@@ -179,6 +179,7 @@ impl Runner {
             trace.line(*event, *now, text);
             model.written(&write, id, (*event, *now), tables);
         }
+        model.books_balance(tables, &provider.calls);
     }
 
     pub(super) fn kill(&mut self, id: HandlerId, how: &str) {

@@ -176,6 +176,7 @@ impl Runner {
             target: None,
             conversation: None,
             data: serde_json::Map::new(),
+            decimal_mark: None,
         }
     }
 

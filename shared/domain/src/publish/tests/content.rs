@@ -204,6 +204,86 @@ fn a_templates_parameters_are_held_to_whatsapps_rules() {
 }
 
 #[test]
+fn a_template_gets_what_it_shows() {
+    let check = |content: Value, problems: &[(&str, &str)], warnings: &[(&str, &str)]| {
+        let mut whole = json!({"type": "template", "template_id": "tpl_1"});
+        whole.as_object_mut().unwrap().extend(content.as_object().unwrap().clone());
+        step_is(json!({"content": whole}), problems, warnings);
+    };
+    let value = |name: &str| format!("/steps/0/content/values/{name}");
+    let (amount, note) = (value("amount"), value("note"));
+    check(json!({"values": {"amount": "R$ 10"}}), &[], &[]);
+    check(json!({"values": {"amount": "R$ 10", "note": "{{ contact.attributes.note }}"}}), &[], &[]);
+    check(json!({}), &[(&amount, "required")], &[]);
+    check(json!({"values": {"note": "x"}}), &[(&amount, "required")], &[]);
+    check(json!({"values": {"amount": "{{ target.amount }}"}}), &[], &[(&amount, "blank_variable")]);
+    check(json!({"values": {"amount": "{{ target.amount | money"}}), &[(&amount, "liquid_syntax")], &[]);
+    check(json!({"values": {"amount": "x", "note": "{{ contact.nmae }}"}}), &[(&note, "unknown_variable")], &[]);
+    check(json!({"values": {"amount": "x", "colour": "red"}}), &[], &[(&value("colour"), "ignored")]);
+    check(
+        json!({"template_id": "tpl_2", "values": {"amount": "x"}}),
+        &[("/steps/0/content/template_id", "unknown_reference")],
+        &[],
+    );
+    check(
+        json!({"values": {"amount": "x", "contact": "y", "nil_x": "z", "a b": "w"}}),
+        &[(&value("a b"), "invalid_value"), (&value("contact"), "not_allowed"), (&value("nil_x"), "invalid_value")],
+        &[(&value("a b"), "ignored"), (&value("contact"), "ignored"), (&value("nil_x"), "ignored")],
+    );
+    check(json!({"text": "x", "values": {"amount": "x"}}), &[("/steps/0/content/text", "not_allowed")], &[]);
+    // An email needs a subject, which this template has not.
+    let email =
+        json!({"channel": "email", "content": {"type": "template", "template_id": "tpl_1", "values": {"amount": "x"}}});
+    let report = report(one_step(email), &Settings::default(), &[]);
+    assert_eq!(
+        found(&report.problems),
+        [("/steps/0/channel", "sender_missing"), ("/steps/0/content/template_id", "subject_missing")]
+    );
+}
+
+#[test]
+fn a_message_template_is_checked_when_it_is_saved() {
+    let check = |template: Value, expected: &[(&str, &str)]| {
+        let mut whole = json!({"name": "Lembrete", "text": "Olá {{ amount }}"});
+        whole.as_object_mut().unwrap().extend(template.as_object().unwrap().clone());
+        let problems = crate::publish::message_template(&serde_json::from_value(whole).unwrap());
+        assert_eq!(found(&problems), expected);
+    };
+    check(json!({}), &[]);
+    check(json!({"language": "pt_BR", "channel_variants": {"sms": {"text": "{{ amount }}"}}}), &[]);
+    check(
+        json!({"name": " ", "text": "", "language": "português"}),
+        &[("/name", "required"), ("/text", "required"), ("/language", "invalid_value")],
+    );
+    check(json!({"text": "{{ nil_x }}"}), &[("/text", "reserved_name")]);
+    check(json!({"text": "é".repeat(4_097)}), &[("/text", "too_long")]);
+    check(
+        json!({"channel_variants": {"email": {"subject": "{{ a", "html": "{% for i in (1..9999) %}{% endfor %}", "cc": ["x"]},
+            "sms": {"text": "{{ a | shout }}"}}}),
+        &[
+            ("/channel_variants/email/subject", "liquid_syntax"),
+            ("/channel_variants/email/html", "loop_too_large"),
+            ("/channel_variants/email/cc/0", "invalid_value"),
+            ("/channel_variants/sms/text", "unknown_filter"),
+        ],
+    );
+}
+
+#[test]
+fn a_long_sms_is_warned_of() {
+    let sms = |content: Value| json!({"channel": "sms", "content": content});
+    let check = |content: Value, expected: &[(&str, &str)]| {
+        let report = report(one_step(sms(content)), &Settings::default(), &[]);
+        assert_eq!(found(&report.warnings), expected);
+    };
+    check(json!({"type": "text", "text": "a".repeat(459)}), &[]);
+    check(json!({"type": "text", "text": "a".repeat(460)}), &[("/steps/0/content/text", "sms_long")]);
+    let variant = |text: &str, transliterate: bool| json!({"type": "text", "text": "x", "sms": {"text": text, "transliterate": transliterate}});
+    check(variant(&"á".repeat(300), false), &[("/steps/0/content/sms/text", "sms_long")]);
+    check(variant(&"á".repeat(300), true), &[]);
+}
+
+#[test]
 fn rich_content_is_published_like_a_text() {
     let audio = json!({"kind": "audio", "url": "https://files.example.com/a.ogg"});
     step_is(rich(json!({"buttons": buttons(&["Sim"])})), &[], &[]);

@@ -1,12 +1,14 @@
 //! Nothing over a limit: rates, days, contacts, countries.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use domain::account::LimitPeriod;
+use domain::time::NaiveDate;
 
 use super::super::calendar::local_day;
 use super::super::provider::ProviderCall;
 use super::{ClaimSeen, Model};
+use crate::memory::Tables;
 
 const HOUR_MICROS: i64 = 3_600_000_000;
 
@@ -100,6 +102,35 @@ impl Model {
         let sent = earlier.iter().chain([call]).filter(of_day).count();
         if sent > most {
             self.broken("3", format!("{id}: {key} is message {sent} of a day that has {most}"));
+        }
+    }
+
+    /// What is held of the sender's days, in flight or sent is no more than what was given away: nothing
+    /// has been given back twice, or after it was used.
+    pub(in super::super) fn books_balance(&mut self, tables: &Tables, calls: &[ProviderCall]) {
+        let mut used: BTreeMap<NaiveDate, u32> = BTreeMap::new();
+        let mut in_flight = BTreeSet::new();
+        for (_, e) in tables.all_enrollments() {
+            let day = match &e.lease {
+                Some(lease) => {
+                    in_flight.insert((e.id, lease.generation));
+                    lease.day
+                }
+                None => e.day.map(|slot| slot.day),
+            };
+            day.into_iter().for_each(|day| *used.entry(day).or_default() += 1);
+        }
+        for call in calls.iter().filter(|c| c.fate.accepted()) {
+            let attempt = (call.attempt.enrollment, call.attempt.generation);
+            let day = self.claims.get(&attempt).and_then(|claim| claim.day).filter(|_| !in_flight.contains(&attempt));
+            let day = day.and_then(|days| NaiveDate::from_epoch_days(days.try_into().ok()?));
+            day.into_iter().for_each(|day| *used.entry(day).or_default() += 1);
+        }
+        for (day, used) in used {
+            let taken = tables.taken(self.scenario.sender, day);
+            if used > taken {
+                self.broken("3", format!("{used} messages of {day} are sent or held, and {taken} are given away"));
+            }
         }
     }
 

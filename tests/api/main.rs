@@ -12,6 +12,7 @@ mod failures;
 mod limits;
 mod payments;
 mod sending;
+mod testing;
 mod times;
 mod tones;
 mod versions;

@@ -138,6 +138,10 @@ async fn contacts_are_imported_and_enrolled_by_jobs() {
     // Days ahead: a schedule of the enroll function's.
     let enrolled = world.get(&format!("/v1/enrollments?sequence_id={later}")).await;
     world.schedule(&id(&enrolled["data"][0])).await;
+    // They move to the next version: each page of that job is queued by the one before.
+    let published = world.post(&format!("/v1/sequences/{later}/publish"), json!({"running": "migrate"})).await;
+    let report = world.job(&published).await;
+    assert_eq!((&report["moved"], &report["failed"]), (&json!(3), &json!(0)), "{report}");
 
     // By hand it is the API that makes the schedule. And what is deleted is gone.
     let contact = world.contact("Gil", "+5511987650007").await;

@@ -165,7 +165,7 @@ async fn a_failed_record_is_named_by_ids_and_a_code() {
         serde_json::from_value(json!({"tenant": tenant, "enrollment": enrollment, "generation": 1})).unwrap();
     let mut ids = domain::ids::Ids::from_seed([3; 32]);
     let job = domain::ids::JobId::new(&mut ids);
-    let work = encode(&EnrollWork { tenant: due.tenant, job, part: 0 });
+    let work = encode(&EnrollWork { tenant: due.tenant, job, part: 0, not_before: None });
     let inbound = json!({"v": "1", "body": {"tenant": tenant, "sender": body["body"]["sender"], "events": [
         {"opt_out": {"from": [{"phone": PHONE}], "at": 1_773_059_400, "id": "zoraide"}}]}})
     .to_string();

@@ -68,6 +68,7 @@ pub(crate) struct JobView {
     /// `running`, `done` or `failed`.
     #[schema(example = "running")]
     state: &'static str,
+    /// Rows; it grows while the enrollments that are to be moved are being found.
     total: u32,
     #[serde(skip_serializing_if = "Option::is_none")]
     enrolled: Option<u32>,
@@ -77,6 +78,12 @@ pub(crate) struct JobView {
     created: Option<u32>,
     #[serde(skip_serializing_if = "Option::is_none")]
     updated: Option<u32>,
+    /// On the version that was published, or to be there when the send in flight is settled.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    moved: Option<u32>,
+    /// Not moved: ended meanwhile, or moved by hand since.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    unchanged: Option<u32>,
     failed: u32,
     /// The first few.
     errors: Vec<RowError>,
@@ -195,6 +202,7 @@ async fn create<P: Ports>(
     if body.conversation_id.as_deref().is_some_and(|c| c.is_empty() || c.chars().count() > 255) {
         return Err(Problem::field("/conversation_id", "invalid_value", "is not a usable id"));
     }
+    no_test(body.source.as_ref())?;
     // What is refused writes nothing: neither the contact nor the target. Without them the verb's own
     // look is enough.
     if body.contact.is_some() || body.target.is_some() {
@@ -224,6 +232,17 @@ async fn create<P: Ports>(
     Ok((status, axum::Json(view)).into_response())
 }
 
+/// Only a test send says that it is one.
+fn no_test(source: Option<&Source>) -> Result<(), Problem> {
+    match source {
+        Some(Source { type_: SourceType::Test, .. }) => {
+            let detail = "a test is started by POST /v1/sequences/{id}/test";
+            Err(Problem::field("/source/type", "invalid_value", detail))
+        }
+        _ => Ok(()),
+    }
+}
+
 /// Whether the sequence takes new enrollments, about such a target.
 async fn enrolls<P: Ports>(
     engine: &Engine<P>,
@@ -250,7 +269,11 @@ async fn enrolls<P: Ports>(
 }
 
 /// The enrollment on the steps of its version.
-async fn look<P: Ports>(engine: &Engine<P>, tenant: TenantId, e: &Enrollment) -> Result<EnrollmentView, Problem> {
+pub(crate) async fn look<P: Ports>(
+    engine: &Engine<P>,
+    tenant: TenantId,
+    e: &Enrollment,
+) -> Result<EnrollmentView, Problem> {
     let version = engine.version(tenant, e.id.sequence, e.version).await?;
     let version = version.ok_or_else(|| PortError::Poison("an enrollment without its version".into()))?;
     Ok(EnrollmentView::of(e, &version.sequence))
@@ -355,6 +378,7 @@ async fn bulk<P: Ports>(
     }
     // A job is about no single object: only what needs none can run in it.
     enrolls(&engine, caller.tenant, body.sequence_id, None).await?;
+    no_test(body.source.as_ref())?;
     let source = body.source.unwrap_or_else(bulk_source);
     let job = engine.enroll_many(&caller, body.sequence_id, body.contact_ids, source, &mut ids).await?;
     Ok((StatusCode::ACCEPTED, axum::Json(JobStarted { job_id: job.id })).into_response())
@@ -459,6 +483,8 @@ impl From<Job> for JobView {
             duplicates: None,
             created: None,
             updated: None,
+            moved: None,
+            unchanged: None,
             failed: counts.failed,
             errors: counts.errors,
         };
@@ -470,6 +496,10 @@ impl From<Job> for JobView {
             JobWork::Import { .. } => {
                 view.created = Some(counts.created);
                 view.updated = Some(counts.repeated);
+            }
+            JobWork::Migrate { .. } => {
+                view.moved = Some(counts.created);
+                view.unchanged = Some(counts.repeated);
             }
             JobWork::Unpark { .. } => {}
         }

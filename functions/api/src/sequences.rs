@@ -13,10 +13,11 @@ use engine::{Engine, Ports};
 
 pub(crate) use self::drafts::SequenceView;
 use self::drafts::{CloneBody, SequenceBody};
-use self::versions::{DiffView, PublishBody, PublishedView, ReportView, VersionView};
+use self::versions::{DiffView, ImpactView, PublishBody, PublishedView, ReportView, TestBody, VersionView};
 use crate::extract::{Body, By};
 use crate::problem::{FieldError, Problem};
 use crate::routes::{Route, delete, get, post, put};
+use crate::view::EnrollmentView;
 
 pub(crate) fn routes<P: Ports>() -> Vec<Route<P>> {
     let all = vec![
@@ -41,6 +42,13 @@ pub(crate) fn routes<P: Ports>() -> Vec<Route<P>> {
             .says("Make the draft the version that new enrollments run on")
             .may_take::<PublishBody>()
             .gives::<PublishedView>(200, "the version"),
+        post("/v1/sequences/{id}/impact", Role::Viewer, versions::impact::<P>)
+            .says("What publishing the draft with `running: migrate` would do to the running enrollments")
+            .gives::<ImpactView>(200, "where they would go on, and a token for `confirm_impact`"),
+        post("/v1/sequences/{id}/test", Role::Manager, versions::test::<P>)
+            .says("Send the draft, or one step of it, to the account's test contact, at once")
+            .may_take::<TestBody>()
+            .gives::<EnrollmentView>(201, "the test"),
         get("/v1/sequences/{id}/versions", Role::Viewer, versions::versions::<P>)
             .says("List versions")
             .lists::<VersionView>(),

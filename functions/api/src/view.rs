@@ -15,7 +15,11 @@ use crate::wire::At;
 pub(crate) struct EnrollmentView {
     id: EnrollmentId,
     sequence_id: SequenceId,
-    version: u32,
+    /// Null for a test: a draft has none yet.
+    version: Option<u32>,
+    /// It is a test send: no part of any count.
+    #[serde(skip_serializing_if = "is_false")]
+    test: bool,
     contact_id: ContactId,
     conversation_id: Option<String>,
     target: Option<TargetRef>,
@@ -130,7 +134,8 @@ impl EnrollmentView {
         Self {
             id: e.id,
             sequence_id: e.id.sequence,
-            version: e.version,
+            version: (!e.is_test()).then_some(e.version),
+            test: e.is_test(),
             contact_id: e.id.contact,
             conversation_id: e.conversation.clone(),
             target: e.target.clone(),

@@ -83,13 +83,12 @@ impl LocalQueues {
 impl Queues for LocalQueues {
     async fn send(&self, planned: &PlannedSend, now: Timestamp) -> PortResult<()> {
         self.attempts.note(planned.attempt(), planned.step);
-        let at = planned.not_before.unwrap_or(now).clamp(now, now.plus_seconds(MAX_DELAY_SECONDS));
-        self.put(Queue::Send, Request::BatchedMessage, encode(planned), at);
+        self.put(Queue::Send, Request::BatchedMessage, encode(planned), delayed(planned.not_before, now));
         Ok(())
     }
 
-    async fn enroll(&self, work: &EnrollWork) -> PortResult<()> {
-        self.put(Queue::Enroll, Request::Message, encode(work), self.now());
+    async fn enroll(&self, work: &EnrollWork, now: Timestamp) -> PortResult<()> {
+        self.put(Queue::Enroll, Request::Message, encode(work), delayed(work.not_before, now));
         Ok(())
     }
 
@@ -97,6 +96,10 @@ impl Queues for LocalQueues {
         self.put(Queue::Inbound, Request::Message, encode(work), self.now());
         Ok(())
     }
+}
+
+fn delayed(not_before: Option<Timestamp>, now: Timestamp) -> Timestamp {
+    not_before.unwrap_or(now).clamp(now, now.plus_seconds(MAX_DELAY_SECONDS))
 }
 
 /// Which step an attempt was for, as planned here: a provider is told the attempt only.

@@ -34,12 +34,15 @@ impl SqsQueues {
         Self { client, urls, sends }
     }
 
-    async fn put<T: Serialize>(&self, url: &str, tenant: TenantId, body: &T) -> PortResult<()> {
+    /// `delay`: in seconds.
+    async fn put<T: Serialize>(&self, url: &str, tenant: TenantId, body: &T, delay: i32) -> PortResult<()> {
         self.client
             .send_message()
             .queue_url(url)
             .message_body(encode(body))
             .message_group_id(tenant.to_string())
+            // Left out where there is none: the queue's own delay is none either.
+            .set_delay_seconds((delay > 0).then_some(delay))
             .send()
             .await
             .map(drop)
@@ -51,16 +54,20 @@ impl SqsQueues {
 /// account's bulk does not keep the others waiting.
 impl Queues for SqsQueues {
     async fn send(&self, planned: &PlannedSend, now: Timestamp) -> PortResult<()> {
-        let ahead = planned.not_before.map_or(0, |slot| slot.seconds_since(now));
-        let delay = i32::try_from(ahead.clamp(0, MAX_DELAY_SECONDS)).unwrap_or(0);
-        self.sends.put(encode(planned), planned.tenant.to_string(), delay).await
+        self.sends.put(encode(planned), planned.tenant.to_string(), delay(planned.not_before, now)).await
     }
 
-    async fn enroll(&self, work: &EnrollWork) -> PortResult<()> {
-        self.put(&self.urls.enroll, work.tenant, work).await
+    async fn enroll(&self, work: &EnrollWork, now: Timestamp) -> PortResult<()> {
+        self.put(&self.urls.enroll, work.tenant, work, delay(work.not_before, now)).await
     }
 
     async fn inbound(&self, work: &InboundWork) -> PortResult<()> {
-        self.put(&self.urls.inbound, work.tenant(), work).await
+        self.put(&self.urls.inbound, work.tenant(), work, 0).await
     }
+}
+
+/// Seconds, as SQS takes them: up to 15 minutes.
+fn delay(not_before: Option<Timestamp>, now: Timestamp) -> i32 {
+    let ahead = not_before.map_or(0, |at| at.seconds_since(now));
+    i32::try_from(ahead.clamp(0, MAX_DELAY_SECONDS)).unwrap_or(0)
 }

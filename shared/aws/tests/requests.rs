@@ -277,10 +277,17 @@ async fn queue_messages_carry_their_account_as_group() {
     let queues = queues(&config);
     let mut ids = Ids::from_seed([2; 32]);
     let tenant = TenantId::new(&mut ids);
-    let work = EnrollWork { tenant, job: JobId::new(&mut ids), part: 3 };
-    queues.enroll(&work).await.unwrap();
+    let work = EnrollWork { tenant, job: JobId::new(&mut ids), part: 3, not_before: None };
+    queues.enroll(&work, NOW).await.unwrap();
     let inbound = InboundWork::Events { tenant, sender: SenderId::of(tenant, &mut ids), events: vec![] };
     queues.inbound(&inbound).await.unwrap();
+    // Work for later waits on the queue, as long as a queue lets it.
+    for (seconds, delay) in [(120, 120), (5_000, 900), (-5, 0)] {
+        let later = EnrollWork { not_before: Some(NOW.plus_seconds(seconds)), ..work.clone() };
+        queues.enroll(&later, NOW).await.unwrap();
+        let asked = stub.seen.lock().unwrap().last().unwrap().1["DelaySeconds"].as_i64();
+        assert_eq!(asked.unwrap_or(0), delay);
+    }
     let seen = stub.seen.lock().unwrap();
     assert_eq!(
         seen[0].1,

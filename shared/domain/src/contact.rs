@@ -203,8 +203,17 @@ pub struct Target {
     pub rev: u64,
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub attributes: BTreeMap<String, Value>,
+    /// When its attributes last changed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub changed_at: Option<Timestamp>,
     #[serde(default, skip_serializing_if = "Marks::is_empty")]
     pub marks: Marks,
+}
+
+impl Target {
+    pub fn named(&self) -> TargetRef {
+        TargetRef { kind: self.kind, id: self.id.clone() }
+    }
 }
 
 /// Names a target of a contact.
@@ -228,6 +237,11 @@ pub struct Person {
 impl Person {
     pub fn target(&self, of: &TargetRef) -> Option<&Target> {
         self.targets.iter().find(|t| t.kind == of.kind && t.id == of.id)
+    }
+
+    /// The target of this kind that has changed last.
+    pub fn newest_target(&self, kind: TargetKind) -> Option<&Target> {
+        self.targets.iter().filter(|t| t.kind == kind).max_by_key(|t| (t.changed_at, &t.id))
     }
 
     pub fn conversation(&self, id: &str) -> Option<&Conversation> {

@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex};
 
 use domain::account::Account;
 use domain::enrollment::DaySlot;
+use domain::enrollment::test_send::is_test_version;
 use domain::ids::{SenderId, SequenceId, TenantId};
 use domain::sender::Sender;
 use domain::system::{self, system_sequence};
@@ -48,15 +49,25 @@ fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
 }
 
 impl<P: Ports> Engine<P> {
-    /// A published version; it never changes.
+    /// A version that was published: nobody asks for what tests run on.
+    pub async fn published_version(
+        &self,
+        tenant: TenantId,
+        id: SequenceId,
+        number: u32,
+    ) -> PortResult<Option<Arc<Version>>> {
+        if is_test_version(number) { Ok(None) } else { self.version(tenant, id, number).await }
+    }
+
+    /// What a run is on, a published version or a test's; it never changes.
     pub async fn version(&self, tenant: TenantId, id: SequenceId, number: u32) -> PortResult<Option<Arc<Version>>> {
         let key = (tenant, id, number);
         if let Some(found) = lock(&self.cache.versions).get(&key) {
             return Ok(Some(found.clone()));
         }
         let found = match system_sequence(id) {
-            Some(system) => (number == system::VERSION).then(|| sequences::version(system)),
-            None => self.store.version(tenant, id, number).await?,
+            Some(system) if !is_test_version(number) => (number == system::VERSION).then(|| sequences::version(system)),
+            _ => self.store.version(tenant, id, number).await?,
         };
         let Some(version) = found.map(Arc::new) else { return Ok(None) };
         let mut versions = lock(&self.cache.versions);

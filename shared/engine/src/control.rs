@@ -10,6 +10,7 @@ use domain::sequence::Sequence;
 use domain::time::Timestamp;
 
 use crate::enroll::attributes;
+use crate::model::Version;
 use crate::ports::Store as _;
 use crate::{Engine, MAX_RACES, Ports, Refused};
 
@@ -36,21 +37,18 @@ impl<P: Ports> Engine<P> {
         let unknown = Refused::Unknown { what: "enrollment", pointer: "" };
         let person = self.store.person(tenant, id.contact).await?.ok_or(unknown.clone())?;
         let enrollment = person.enrollments.iter().find(|e| e.id == id).ok_or(unknown)?.clone();
-        let to = match action {
-            Action::Migrate { version } => {
-                let unknown = Refused::Unknown { what: "version", pointer: "/version" };
-                Some(self.version(tenant, id.sequence, *version).await?.ok_or(unknown)?)
+        if let Action::Migrate { version } = action {
+            if enrollment.is_test() {
+                return Err(Refused::rule("test_enrollment", "a test send stays on the draft that it tests"));
             }
-            _ => None,
-        };
-        let to_dates = to.as_ref().map(|v| target_dates(&v.sequence, attributes(&person, enrollment.target.as_ref())));
+            let unknown = Refused::Unknown { what: "version", pointer: "/version" };
+            let to = self.published_version(tenant, id.sequence, *version).await?.ok_or(unknown)?;
+            let (after, changed) = self.migrate(tenant, &person, enrollment, &to, |_| true).await?;
+            return answer(after, changed, action);
+        }
         let (after, changed) = self
             .with_planning(tenant, &person, enrollment, |e, planning, now| match action {
-                Action::Migrate { version } => {
-                    let (sequence, dates) = (&to.as_ref()?.sequence, to_dates.as_ref()?);
-                    let there = Planning { sequence, calendar: planning.calendar, target_dates: dates };
-                    e.migrated(*version, planning.sequence, &there, now)
-                }
+                Action::Migrate { .. } => None,
                 Action::Pause => e.paused(now),
                 Action::Resume(mode) => e.resumed(*mode, planning, now),
                 Action::Skip => e.skipped(planning, now),
@@ -58,12 +56,25 @@ impl<P: Ports> Engine<P> {
                 Action::Exit { reason } => e.finished(Outcome::Removed, reason.clone(), now),
             })
             .await?;
-        let ended_before = !changed && after.state.is_finished();
-        let exit_again = matches!(action, Action::Exit { .. }) && after.outcome() == Some(Outcome::Removed);
-        if ended_before && !exit_again {
-            return Err(Refused::rule("enrollment_finished", "the enrollment has finished: nothing can change it"));
-        }
-        Ok(after)
+        answer(after, changed, action)
+    }
+
+    /// Moves a run on to this version of its sequence, if it is still `wanted`: the one verb for one run
+    /// and for all of them.
+    pub(crate) async fn migrate(
+        &self,
+        tenant: TenantId,
+        person: &Person,
+        enrollment: Enrollment,
+        to: &Version,
+        wanted: impl Fn(&Enrollment) -> bool,
+    ) -> Result<(Enrollment, bool), Refused> {
+        let dates = target_dates(&to.sequence, attributes(person, enrollment.target.as_ref()));
+        self.with_planning(tenant, person, enrollment, |e, planning, now| {
+            let there = Planning { sequence: &to.sequence, calendar: planning.calendar, target_dates: &dates };
+            wanted(e).then(|| e.migrated(to.number, planning.sequence, &there, now)).flatten()
+        })
+        .await
     }
 
     /// [`Engine::on_its_version`] with everything that scheduling needs.
@@ -108,4 +119,14 @@ impl<P: Ports> Engine<P> {
         }
         Err(Refused::Busy)
     }
+}
+
+/// What is asked of a run that has finished is refused, but for what ended it.
+fn answer(after: Enrollment, changed: bool, action: &Action) -> Result<Enrollment, Refused> {
+    let ended_before = !changed && after.state.is_finished();
+    let exit_again = matches!(action, Action::Exit { .. }) && after.outcome() == Some(Outcome::Removed);
+    if ended_before && !exit_again {
+        return Err(Refused::rule("enrollment_finished", "the enrollment has finished: nothing can change it"));
+    }
+    Ok(after)
 }

@@ -7,6 +7,7 @@
 
 use domain::enrollment::{Source, SourceType};
 use domain::ids::{ContactId, Ids, JobId, SequenceId, TenantId};
+use domain::time::Timestamp;
 use futures::stream::{self, StreamExt as _};
 use serde_json::{Map, Value};
 
@@ -25,11 +26,6 @@ const ROWS_AT_ONCE: usize = 10;
 /// A job keeps this many errors.
 const ERRORS_KEPT: usize = 100;
 
-enum RowDone {
-    Created,
-    Repeated,
-}
-
 impl<P: Ports> Engine<P> {
     /// `POST /v1/enrollments/bulk`: a job over these contacts' ids, a row each.
     pub async fn enroll_many(
@@ -42,7 +38,7 @@ impl<P: Ports> Engine<P> {
     ) -> Result<Job, Refused> {
         let rows: Vec<Value> = contacts.into_iter().map(Value::String).collect();
         let work = JobWork::Enroll { sequence, source, by: caller.owner.clone(), target: None };
-        self.start(caller.tenant, work, rows, true, ids).await
+        self.start(caller.tenant, work, rows, true, None, ids).await
     }
 
     /// Rows of a CSV too many to answer at once: a new job, or more rows of the one given. A job is
@@ -60,7 +56,7 @@ impl<P: Ports> Engine<P> {
         let Some(id) = job else {
             let default_country = self.account(caller.tenant).await?.settings.default_country.clone();
             let work = JobWork::Import { default_country, by: caller.owner.clone() };
-            return self.start(caller.tenant, work, rows, last, ids).await;
+            return self.start(caller.tenant, work, rows, last, None, ids).await;
         };
         for _ in 0..MAX_RACES {
             let before = self.job(caller.tenant, id).await?;
@@ -71,7 +67,7 @@ impl<P: Ports> Engine<P> {
             job.total += rows.len() as u32;
             job.closed = last;
             if self.store.add_parts(&job, &parts).await? == Saved::Yes {
-                self.queue_parts(&job, &parts).await?;
+                self.queue_parts(&job, &parts, None).await?;
                 return Ok(job);
             }
         }
@@ -82,15 +78,18 @@ impl<P: Ports> Engine<P> {
         self.store.job(tenant, id).await?.ok_or(Refused::Unknown { what: "job", pointer: "" })
     }
 
+    /// `not_before`: when its parts are worked on; at once without.
     pub(crate) async fn start(
         &self,
         tenant: TenantId,
         work: JobWork,
         rows: Vec<Value>,
         closed: bool,
+        not_before: Option<Timestamp>,
         ids: &mut Ids,
     ) -> Result<Job, Refused> {
-        let total = rows.len() as u32;
+        // A page of a list is nobody's row: how many there are is known when they have been read.
+        let total = if matches!(work, JobWork::Migrate { .. }) { 0 } else { rows.len() as u32 };
         let parts = parts(rows, 0, 0);
         let job = Job {
             id: JobId::new(ids),
@@ -104,21 +103,30 @@ impl<P: Ports> Engine<P> {
             counts: JobCounts::default(),
         };
         self.store.create_job(&job, &parts).await?;
-        self.queue_parts(&job, &parts).await?;
+        self.queue_parts(&job, &parts, not_before).await?;
         Ok(job)
     }
 
-    async fn queue_parts(&self, job: &Job, parts: &[JobPart]) -> Result<(), PortError> {
+    async fn queue_parts(&self, job: &Job, parts: &[JobPart], at: Option<Timestamp>) -> Result<(), PortError> {
         for part in parts {
-            self.queues.enroll(&EnrollWork { tenant: job.tenant, job: job.id, part: part.number }).await?;
+            self.queue_part(job, part.number, at).await?;
         }
         Ok(())
+    }
+
+    pub(crate) async fn queue_part(&self, job: &Job, part: u32, at: Option<Timestamp>) -> Result<(), PortError> {
+        let work = EnrollWork { tenant: job.tenant, job: job.id, part, not_before: at };
+        self.queues.enroll(&work, self.now()).await
     }
 
     /// Works on one part of a job until it is done (from the enroll queue). The rows that this call
     /// counted, without their errors.
     pub async fn work(&self, work: &EnrollWork) -> Result<JobCounts, PortError> {
         let mut sum = JobCounts::default();
+        // Early: this worker's clock is behind.
+        if work.not_before.is_some_and(|at| self.now() < at) {
+            return self.queues.enroll(work, self.now()).await.map(|()| sum);
+        }
         let Some(job) = self.store.job(work.tenant, work.job).await? else { return Ok(sum) };
         let Some(mut part) = self.store.part(work.tenant, work.job, work.part).await? else { return Ok(sum) };
         while (part.cursor as usize) < part.rows.len() {
@@ -128,14 +136,7 @@ impl<P: Ports> Engine<P> {
             let results: Vec<_> = rows.buffered(ROWS_AT_ONCE).collect().await;
             let mut counted = JobCounts::default();
             for result in results {
-                match result? {
-                    Ok(RowDone::Created) => counted.created += 1,
-                    Ok(RowDone::Repeated) => counted.repeated += 1,
-                    Err(error) => {
-                        counted.failed += 1;
-                        counted.errors.push(error);
-                    }
-                }
+                counted = counted.plus(result?);
             }
             counted.errors.truncate(ERRORS_KEPT);
             counted.parts_done = u32::from(to == part.rows.len());
@@ -155,15 +156,15 @@ impl<P: Ports> Engine<P> {
         Ok(sum)
     }
 
-    /// One row. The outer error is a passing fault: the part comes again from its last save.
-    async fn row(&self, job: &Job, part: &JobPart, index: usize) -> Result<Result<RowDone, RowError>, PortError> {
+    /// One row. An error is a passing fault: the part comes again from its last save.
+    async fn row(&self, job: &Job, part: &JobPart, index: usize) -> Result<JobCounts, PortError> {
         let number = part.first_row + index as u32 + 1;
         let value = &part.rows[index];
         match &job.work {
             JobWork::Enroll { sequence, source, by, target } => {
                 let contact = value.as_str().and_then(ContactId::parse);
                 let Some(contact) = contact else {
-                    return Ok(Err(row_error(number, "contact_id", "unknown_reference", "not a contact's id")));
+                    return Ok(failed(row_error(number, "contact_id", "unknown_reference", "not a contact's id")));
                 };
                 let request = EnrollRequest {
                     entry: entry(job.id, number),
@@ -178,26 +179,27 @@ impl<P: Ports> Engine<P> {
                     trigger: None,
                 };
                 match self.enroll(job.tenant, &request).await {
-                    Ok(done) if done.duplicate => Ok(Ok(RowDone::Repeated)),
-                    Ok(_) => Ok(Ok(RowDone::Created)),
+                    Ok(done) if done.duplicate => Ok(repeated()),
+                    Ok(_) => Ok(created()),
                     Err(refused) => failed_row(number, refused),
                 }
             }
             JobWork::Unpark { reason } => match self.unpark(job.tenant, *reason).await {
-                Ok(()) => Ok(Ok(RowDone::Repeated)),
+                Ok(()) => Ok(repeated()),
                 Err(refused) => failed_row(number, refused),
             },
+            JobWork::Migrate { .. } => self.migrate_row(job, part, index).await,
             JobWork::Import { default_country, .. } => {
                 let Some(row) = value.as_object() else {
-                    return Ok(Err(row_error(number, "", "invalid_row", "not a row")));
+                    return Ok(failed(row_error(number, "", "invalid_row", "not a row")));
                 };
                 // Fixed by job and row: a repeated row makes the same contact.
                 let mut ids = Ids::from_seed(row_seed(job.id, number));
                 match self.import_row(job.tenant, default_country.as_deref(), row, &mut ids).await {
-                    Ok(true) => Ok(Ok(RowDone::Created)),
-                    Ok(false) => Ok(Ok(RowDone::Repeated)),
+                    Ok(true) => Ok(created()),
+                    Ok(false) => Ok(repeated()),
                     Err(crate::contacts::RowRefused::Row { field, code, detail }) => {
-                        Ok(Err(RowError { row: number, field, code, detail }))
+                        Ok(failed(RowError { row: number, field, code, detail }))
                     }
                     Err(crate::contacts::RowRefused::Port(error)) => Err(error),
                 }
@@ -227,15 +229,27 @@ fn entry(job: JobId, row: u32) -> u64 {
     u64::from_be_bytes(Ids::from_seed(row_seed(job, row)).bytes())
 }
 
-fn failed_row(row: u32, refused: Refused) -> Result<Result<RowDone, RowError>, PortError> {
+fn created() -> JobCounts {
+    JobCounts { created: 1, ..JobCounts::default() }
+}
+
+fn repeated() -> JobCounts {
+    JobCounts { repeated: 1, ..JobCounts::default() }
+}
+
+fn failed(error: RowError) -> JobCounts {
+    JobCounts { failed: 1, errors: vec![error], ..JobCounts::default() }
+}
+
+fn failed_row(row: u32, refused: Refused) -> Result<JobCounts, PortError> {
     match refused {
         Refused::Port(error) => Err(error),
         Refused::Busy => Err(PortError::Transient("the contact changes too often right now".into())),
         Refused::Unknown { what, pointer } => {
             let field = pointer.trim_start_matches('/');
-            Ok(Err(row_error(row, field, "unknown_reference", &format!("there is no such {what}"))))
+            Ok(failed(row_error(row, field, "unknown_reference", &format!("there is no such {what}"))))
         }
-        Refused::Rule { code, detail, .. } => Ok(Err(row_error(row, "", code, &detail))),
+        Refused::Rule { code, detail, .. } => Ok(failed(row_error(row, "", code, &detail))),
     }
 }
 

@@ -24,6 +24,7 @@ pub mod sequences;
 pub mod step;
 pub mod sweep;
 pub mod templates;
+pub mod testing;
 pub mod unpark;
 
 use std::sync::Arc;

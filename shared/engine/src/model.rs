@@ -172,19 +172,36 @@ pub enum JobWork {
     Import { default_country: Option<String>, by: String },
     /// One row, of nothing: everybody held for this reason goes on.
     Unpark { reason: ParkReason },
+    /// Rows are enrollments' ids, or pages of lists that are still to be read: everybody on an older
+    /// version goes on in this one, which was published at `since`.
+    Migrate { sequence: SequenceId, version: u32, since: Timestamp },
 }
 
 /// Counters of a job; a part's are added once.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct JobCounts {
     pub parts_done: u32,
-    /// Enroll: enrolled. Import: created.
+    /// Enroll: enrolled. Import: created. Migrate: on the new version, or to be as soon as the send in
+    /// flight is settled.
     pub created: u32,
-    /// Enroll: duplicates. Import: updated.
+    /// Enroll: duplicates. Import: updated. Migrate: left alone, because they ended meanwhile or were
+    /// moved by hand.
     pub repeated: u32,
     pub failed: u32,
     /// The first few, each `{"row","field","code","detail"}`.
     pub errors: Vec<RowError>,
+}
+
+impl JobCounts {
+    #[must_use]
+    pub fn plus(mut self, other: Self) -> Self {
+        self.parts_done += other.parts_done;
+        self.created += other.created;
+        self.repeated += other.repeated;
+        self.failed += other.failed;
+        self.errors.extend(other.errors);
+        self
+    }
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]

@@ -250,6 +250,14 @@ pub trait Store: Send + Sync + 'static {
         id: SequenceId,
         version: u32,
     ) -> impl Future<Output = PortResult<Option<Version>>> + Send;
+    /// Writes what a test runs on: a version under one of the numbers that
+    /// [`is_test_version`](domain::enrollment::test_send::is_test_version) knows. One that is there
+    /// stays, and [`versions`](Self::versions) lists none.
+    fn put_test_version(
+        &self,
+        tenant: TenantId,
+        version: &Version,
+    ) -> impl Future<Output = PortResult<Inserted<Version>>> + Send;
     fn versions(&self, tenant: TenantId, id: SequenceId) -> impl Future<Output = PortResult<Vec<Version>>> + Send;
 
     // Message templates.
@@ -402,7 +410,8 @@ pub trait Timers: Send + Sync + 'static {
 pub trait Queues: Send + Sync + 'static {
     /// Delayed until its slot, where it has one: at most 15 minutes from `now`.
     fn send(&self, planned: &PlannedSend, now: Timestamp) -> impl Future<Output = PortResult<()>> + Send;
-    fn enroll(&self, work: &EnrollWork) -> impl Future<Output = PortResult<()>> + Send;
+    /// Delayed like [`send`](Self::send).
+    fn enroll(&self, work: &EnrollWork, now: Timestamp) -> impl Future<Output = PortResult<()>> + Send;
     fn inbound(&self, work: &InboundWork) -> impl Future<Output = PortResult<()>> + Send;
 }
 

@@ -240,7 +240,7 @@ impl<P: Ports> Engine<P> {
             return Ok((id, stored.draft, templates));
         };
         let unknown = Refused::Unknown { what: "version", pointer: "/version" };
-        let version = self.version(tenant, id, number).await?.ok_or(unknown)?;
+        let version = self.published_version(tenant, id, number).await?.ok_or(unknown)?;
         Ok((id, version.sequence.clone(), version.templates.clone()))
     }
 
@@ -362,7 +362,14 @@ fn place(person: &mut Person, given: PreviewTarget) -> Result<TargetRef, Vec<Pro
     let at = person.targets.iter().position(|t| t.kind == named.kind && t.id == named.id);
     let at = at.unwrap_or_else(|| {
         let (kind, id) = (named.kind, named.id.clone());
-        person.targets.push(Target { kind, id, rev: 0, attributes: BTreeMap::new(), marks: Marks::default() });
+        person.targets.push(Target {
+            kind,
+            id,
+            rev: 0,
+            attributes: BTreeMap::new(),
+            changed_at: None,
+            marks: Marks::default(),
+        });
         person.targets.len() - 1
     });
     person.targets[at].attributes.extend(given.attributes);

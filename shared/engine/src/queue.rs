@@ -4,6 +4,7 @@ use domain::enrollment::PlannedSend;
 use domain::ids::{EnrollmentId, JobId, SenderId, SourceId, TenantId};
 use domain::message::InboundEvent;
 use domain::payment::PaymentNotice;
+use domain::time::Timestamp;
 use serde::{Deserialize, Serialize};
 
 /// A step's timer, on the step queue.
@@ -27,6 +28,9 @@ pub struct EnrollWork {
     pub tenant: TenantId,
     pub job: JobId,
     pub part: u32,
+    /// It is not worked on before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub not_before: Option<Timestamp>,
 }
 
 /// What was verified and could not be applied at once, on the inbound queue.

@@ -8,6 +8,7 @@ mod compare;
 mod draft;
 mod publish;
 mod read;
+mod running;
 
 use domain::account::Role;
 use domain::ids::SequenceId;
@@ -20,6 +21,7 @@ pub use compare::{Compared, Edition};
 pub use domain::publish::{Problem, Report};
 pub use publish::{PublishRefused, Published, Running};
 pub(crate) use read::version;
+pub use running::Forecast;
 
 /// A sequence that is refused for what it says, with everything that is wrong, or by a rule.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]

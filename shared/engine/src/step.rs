@@ -136,7 +136,7 @@ impl<P: Ports> Engine<P> {
         let version = self.version_of(planned.tenant, e).await?;
         let Some(step) = version.sequence.steps.get(planned.step as usize) else { return Ok(true) };
         let today = civil_day(settings.zone(), self.now());
-        let counting = contact.counting(&settings.contact_limits, e.id, &step.key, today);
+        let counting = contact.counting(e.contact_limits(settings), e.id, &step.key, today);
         let Some(counting) = counting.filter(|_| guard!(ContactCount, true)) else { return Ok(true) };
         let saved = self.store.save_contact(planned.tenant, &counting, &[], &[]).await?;
         Ok(saved == ContactSaved::Yes || !guard!(CountAgain, true))

@@ -25,7 +25,7 @@ impl<P: Ports> Engine<P> {
         let mut seed = ids.bytes::<32>();
         seed.iter_mut().zip(rev.to_be_bytes()).for_each(|(byte, of_rev)| *byte ^= of_rev);
         let mut ids = Ids::from_seed(seed);
-        self.start(tenant, JobWork::Unpark { reason }, vec![Value::Null], true, &mut ids).await
+        self.start(tenant, JobWork::Unpark { reason }, vec![Value::Null], true, None, &mut ids).await
     }
 
     /// Lets a run go whose reason for being held has gone while it was being parked: whoever took the

@@ -30,7 +30,7 @@ async fn a_contact_listed_twice_is_a_duplicate() {
     };
     let part = JobPart { number: 0, first_row: 0, rows, cursor: 0 };
     shop.engine.store.create_job(&job, &[part]).await.unwrap();
-    let work = EnrollWork { tenant: shop.tenant, job: job.id, part: 0 };
+    let work = EnrollWork { tenant: shop.tenant, job: job.id, part: 0, not_before: None };
     // The message comes twice.
     for _ in 0..2 {
         shop.engine.work(&work).await.unwrap();

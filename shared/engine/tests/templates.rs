@@ -62,12 +62,12 @@ async fn a_version_keeps_what_it_uses_and_a_draft_holds_on_to_it() {
     };
     let uses = draft(json!({"type": "template", "template_id": made.id, "values": {"what": "Oi"}}));
     let sequence = engine.create_sequence(&caller, uses, &mut ids).await.unwrap();
-    engine.publish(&caller, sequence.id, Running::Pinned).await.unwrap();
+    engine.publish(&caller, sequence.id, Running::Pinned, None, &mut engine.ids()).await.unwrap();
     engine.update_template(shop.tenant, made.id, 1, template("{{ other }}")).await.unwrap();
     let kept = engine.version(shop.tenant, sequence.id, 1).await.unwrap().unwrap();
     assert_eq!(kept.templates[&made.id.to_string()].text, "{{ what }}!");
     // The draft asks for what the template shows now.
-    let refused = engine.publish(&caller, sequence.id, Running::Pinned).await.unwrap_err();
+    let refused = engine.publish(&caller, sequence.id, Running::Pinned, None, &mut engine.ids()).await.unwrap_err();
     let SequenceRefused::Problems(problems) = refused else { panic!("{refused:?}") };
     assert_eq!(problems[0].pointer, "/steps/0/content/values/other");
 
@@ -75,7 +75,7 @@ async fn a_version_keeps_what_it_uses_and_a_draft_holds_on_to_it() {
     assert_eq!(code(in_use.into()), "template_in_use");
     let revision = engine.store.sequence(shop.tenant, sequence.id).await.unwrap().unwrap().revision;
     let without = draft(json!({"type": "text", "text": "Oi"}));
-    engine.update_sequence(&caller, sequence.id, revision, without).await.unwrap();
+    engine.update_sequence(&caller, sequence.id, revision, without, None).await.unwrap();
     engine.delete_template(shop.tenant, made.id).await.unwrap();
     assert!(matches!(engine.delete_template(shop.tenant, made.id).await, Err(Refused::Unknown { .. })));
     assert_eq!(engine.version(shop.tenant, sequence.id, 1).await.unwrap().unwrap().templates.len(), 1);

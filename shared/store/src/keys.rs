@@ -9,6 +9,7 @@ use std::collections::HashMap;
 use aws_sdk_dynamodb::types::AttributeValue;
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD as B64};
 use domain::contact::TargetRef;
+use domain::enrollment::test_send::is_test_version;
 use domain::enrollment::{DaySlot, State};
 use domain::ids::{
     ApiKeyId, ContactId, EnrollmentId, JobId, MessageId, SenderId, SequenceId, SourceId, TemplateId, TenantId,
@@ -156,9 +157,12 @@ pub(crate) fn secret(of: TenantId, name: &str) -> Key {
 // A sequence's partition.
 
 pub(crate) const VERSIONS: &str = "V#";
+/// What tests run on, apart from the versions that are listed.
+const TEST_VERSIONS: &str = "TEST#";
 
 pub(crate) fn version(of: TenantId, id: SequenceId, number: u32) -> Key {
-    Key::new(format!("{}#S#{}", tenant(of), compact(id.as_bytes())), format!("{VERSIONS}{number:06}"))
+    let kind = if is_test_version(number) { TEST_VERSIONS } else { VERSIONS };
+    Key::new(format!("{}#S#{}", tenant(of), compact(id.as_bytes())), format!("{kind}{number:06}"))
 }
 
 // A contact's partition.

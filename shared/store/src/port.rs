@@ -166,6 +166,10 @@ impl Store for DynamoStore {
         sequences::version(self, tenant, id, version).await
     }
 
+    async fn put_test_version(&self, tenant: TenantId, version: &Version) -> PortResult<Inserted<Version>> {
+        sequences::put_test_version(self, tenant, version).await
+    }
+
     async fn versions(&self, tenant: TenantId, id: SequenceId) -> PortResult<Vec<Version>> {
         sequences::versions(self, tenant, id).await
     }

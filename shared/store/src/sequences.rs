@@ -5,12 +5,13 @@
 
 use domain::ids::{SequenceId, TenantId};
 use engine::model::{StoredSequence, Version};
-use engine::ports::{PortResult, Saved};
+use engine::ports::{Inserted, PortResult, Saved};
 
 use crate::DynamoStore;
+use crate::errors::unreadable;
 use crate::items;
 use crate::keys::{self, SEQUENCES, VERSIONS};
-use crate::requests::{Expect, Transacted};
+use crate::requests::{Expect, Transacted, Written};
 
 const SEQUENCE: &str = "sequence";
 const VERSION: &str = "version";
@@ -75,6 +76,23 @@ pub(crate) async fn version(
     number: u32,
 ) -> PortResult<Option<Version>> {
     store.get_content(VERSION, &keys::version(tenant, id, number)).await
+}
+
+/// One conditional write.
+pub(crate) async fn put_test_version(
+    store: &DynamoStore,
+    tenant: TenantId,
+    version: &Version,
+) -> PortResult<Inserted<Version>> {
+    let item = items::record(&keys::version(tenant, version.sequence_id, version.number), version);
+    match store.put_if(VERSION, item, Expect::Nothing).await? {
+        Written::Yes => Ok(Inserted::Yes),
+        Written::No(old) => Ok(match items::content(VERSION, &old.ok_or_else(|| unreadable(VERSION))?)? {
+            // Ours, whose answer was lost.
+            there if there == *version => Inserted::Yes,
+            there => Inserted::Exists(there),
+        }),
+    }
 }
 
 /// One Query, oldest first.

@@ -96,7 +96,8 @@ keeps! {
         a_claim_and_a_push_back_know_of_each_other;
     sequences:
         a_draft_is_saved_over_its_revision,
-        publishing_writes_both_or_nothing;
+        publishing_writes_both_or_nothing,
+        what_tests_run_on_is_written_once_and_not_listed;
     templates:
         a_template_is_saved_over_its_revision;
 }

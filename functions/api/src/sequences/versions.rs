@@ -3,17 +3,21 @@
 use std::sync::Arc;
 
 use axum::extract::State;
-use domain::ids::SequenceId;
+use domain::ids::{JobId, SequenceId};
 use domain::publish::diff::Diff;
+use domain::publish::impact::StepImpact;
 use domain::sequence::Sequence;
 use engine::model::Version;
-use engine::sequences::{Edition, Running};
+use engine::sequences::{Edition, Forecast, Published, Running};
 use engine::{Engine, Ports};
+use http::StatusCode;
 use serde::{Deserialize, Serialize};
 
 use super::{fields, refused};
-use crate::extract::{Asked, By, OptionalBody, Params};
+use crate::enrollments::look;
+use crate::extract::{Asked, By, NewIds, OptionalBody, Params};
 use crate::problem::{FieldError, Problem};
+use crate::view::EnrollmentView;
 use crate::wire::{At, List, ListQuery, given, id};
 
 /// An immutable version.
@@ -38,7 +42,7 @@ pub(crate) struct ReportView {
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct PublishBody {
     running: RunningBody,
-    #[allow(dead_code, reason = "asked for when running enrollments migrate")]
+    /// The token of an impact: nothing is published if that is no longer true.
     confirm_impact: Option<String>,
 }
 
@@ -60,6 +64,28 @@ pub(crate) enum RunningBody {
 pub(crate) struct PublishedView {
     version: u32,
     warnings: Vec<FieldError>,
+    /// With `running: migrate`: the job that moves the running enrollments.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    job_id: Option<JobId>,
+}
+
+/// What a move to the draft would do to the running enrollments.
+#[derive(Debug, Serialize, utoipa::ToSchema)]
+pub(crate) struct ImpactView {
+    /// Enrollments that have not ended, tests aside.
+    running: u32,
+    by_step: Vec<StepImpact>,
+    /// Whether all of them were looked at: beyond 10,000 the newest ones stand for the rest.
+    complete: bool,
+    /// For `confirm_impact`.
+    token: String,
+}
+
+#[derive(Debug, Default, Deserialize, utoipa::ToSchema)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct TestBody {
+    /// Index of the only step that is sent; left out, all are.
+    step: Option<u32>,
 }
 
 /// What was compared, and every difference.
@@ -107,14 +133,33 @@ pub(super) async fn publish<P: Ports>(
     State(engine): State<Arc<Engine<P>>>,
     By(caller): By,
     Params(sequence): Params<String>,
+    NewIds(mut ids): NewIds,
     OptionalBody(body): OptionalBody<PublishBody>,
 ) -> Result<axum::Json<PublishedView>, Problem> {
-    if body.running == RunningBody::Migrate {
-        let detail = "running enrollments cannot be migrated yet: publish as `pinned`";
-        return Err(Problem::field("/running", "not_supported", detail));
-    }
-    let published = engine.publish(&caller, id(&sequence)?, Running::Pinned).await.map_err(refused)?;
-    Ok(axum::Json(PublishedView { version: published.version, warnings: fields(published.warnings) }))
+    let (id, running) = (id(&sequence)?, body.running.into());
+    let published = engine.publish(&caller, id, running, body.confirm_impact.as_deref(), &mut ids).await;
+    let Published { version, warnings, job } = published.map_err(refused)?;
+    Ok(axum::Json(PublishedView { version, warnings: fields(warnings), job_id: job }))
+}
+
+pub(super) async fn impact<P: Ports>(
+    State(engine): State<Arc<Engine<P>>>,
+    By(caller): By,
+    Params(sequence): Params<String>,
+) -> Result<axum::Json<ImpactView>, Problem> {
+    let Forecast { impact, token, complete } = engine.forecast(caller.tenant, id(&sequence)?).await?;
+    Ok(axum::Json(ImpactView { running: impact.running(), by_step: impact.by_step(), complete, token }))
+}
+
+pub(super) async fn test<P: Ports>(
+    State(engine): State<Arc<Engine<P>>>,
+    By(caller): By,
+    Params(sequence): Params<String>,
+    NewIds(mut ids): NewIds,
+    OptionalBody(body): OptionalBody<TestBody>,
+) -> Result<(StatusCode, axum::Json<EnrollmentView>), Problem> {
+    let run = engine.test(&caller, id(&sequence)?, body.step, &mut ids).await.map_err(refused)?;
+    Ok((StatusCode::CREATED, axum::Json(look(&engine, caller.tenant, &run).await?)))
 }
 
 pub(super) async fn versions<P: Ports>(
@@ -136,7 +181,7 @@ pub(super) async fn version<P: Ports>(
     By(caller): By,
     Params((sequence, number)): Params<(String, String)>,
 ) -> Result<axum::Json<VersionView>, Problem> {
-    let found = engine.version(caller.tenant, id(&sequence)?, id(&number)?).await?;
+    let found = engine.published_version(caller.tenant, id(&sequence)?, id(&number)?).await?;
     let version = found.ok_or_else(|| Problem::not_found("version"))?;
     Ok(axum::Json(VersionView::from(version.as_ref().clone())))
 }
@@ -158,6 +203,15 @@ fn edition(text: &str) -> Result<Edition, Problem> {
         number => number.parse().map(Edition::Version).map_err(|_| {
             Problem::rule("invalid_parameter", format!("query: `{number}` is neither a version's number nor `draft`"))
         }),
+    }
+}
+
+impl From<RunningBody> for Running {
+    fn from(body: RunningBody) -> Self {
+        match body {
+            RunningBody::Pinned => Self::Pinned,
+            RunningBody::Migrate => Self::Migrate,
+        }
     }
 }
 

@@ -56,7 +56,7 @@ impl ports::Queues for Queued {
         Ok(())
     }
 
-    async fn enroll(&self, work: &EnrollWork) -> PortResult<()> {
+    async fn enroll(&self, work: &EnrollWork, _: Timestamp) -> PortResult<()> {
         self.0.lock().unwrap().push(work.clone());
         Ok(())
     }
@@ -257,10 +257,16 @@ impl Api {
         self.with_key(made["api_key"].as_str().unwrap())
     }
 
-    /// Works off what is on the enroll queue.
+    /// Works off what is on the enroll queue, but for what waits there for a later time.
     pub async fn work(&self) {
         loop {
-            let works = std::mem::take(&mut *self.engine.queues.0.lock().unwrap());
+            let works = {
+                let mut queue = self.engine.queues.0.lock().unwrap();
+                let due = |work: &EnrollWork| work.not_before.is_none_or(|at| at <= self.engine.now());
+                let (now, later) = std::mem::take(&mut *queue).into_iter().partition::<Vec<_>, _>(due);
+                *queue = later;
+                now
+            };
             if works.is_empty() {
                 return;
             }

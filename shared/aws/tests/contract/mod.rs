@@ -168,10 +168,10 @@ pub async fn what_is_queued_arrives_as_it_was(of: &impl Delivered) {
         assert_eq!(of.queues().send(send, NOW).await, Ok(()), "{:?}", send.message);
     }
     assert_eq!(of.sends(), sends);
-    let work = |part| EnrollWork { tenant: due(1).tenant, job: JobId::from_bytes([7; 9]), part };
+    let work = |part| EnrollWork { tenant: due(1).tenant, job: JobId::from_bytes([7; 9]), part, not_before: None };
     let enrolls = [work(0), work(u32::MAX), work(0)];
     for work in &enrolls {
-        assert_eq!(of.queues().enroll(work).await, Ok(()));
+        assert_eq!(of.queues().enroll(work, NOW).await, Ok(()));
     }
     assert_eq!(of.enrolls(), enrolls, "the same work twice is two messages");
     let inbounds = [inbound(&TEXTS), inbound(&[])];

@@ -88,16 +88,24 @@ impl Wish {
             }
             run = last.id.run + 1;
         }
-        Decision::New(Box::new(self.begin(id.with_run(run), person, planning, now)))
+        Decision::New(Box::new(self.begin(id.with_run(run), 0, person, planning, now)))
     }
 
-    fn begin(&self, id: EnrollmentId, person: &Person, planning: &Planning<'_>, now: Timestamp) -> Enrollment {
+    /// A run that begins with this step.
+    pub(super) fn begin(
+        &self,
+        id: EnrollmentId,
+        step: u32,
+        person: &Person,
+        planning: &Planning<'_>,
+        now: Timestamp,
+    ) -> Enrollment {
         let mut e = Enrollment {
             id,
             rev: 1,
             generation: 1,
             state: State::Waiting,
-            step: 0,
+            step,
             due: None,
             wake: None,
             lease: None,

@@ -27,11 +27,12 @@ use crate::time::Timestamp;
 
 impl Enrollment {
     /// The run on version `to`, which `planning` is of; `from` is the one that it is on. `None` when
-    /// it has finished or is there already.
+    /// it has finished, is there already, or is a test.
     pub fn migrated(&self, to: u32, from: &Sequence, planning: &Planning<'_>, now: Timestamp) -> Option<Self> {
         let there = self.version == to;
         match self.state {
             State::Finished(_) => None,
+            _ if self.is_test() => None,
             State::Sending if guard!(MigrateIntent, true) => {
                 let wish = (!there).then_some(to);
                 (wish != self.migrate_to).then(|| {

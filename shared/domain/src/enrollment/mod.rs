@@ -10,6 +10,7 @@
 //! - [`schedule`]: when the next step is due.
 //! - [`day`], [`rate`]: when its sender's limits let it go; [`pair`]: how near to another message to the same
 //!   person.
+//! - [`test_send`]: a draft sent to the account's own contact.
 //! - [`view`]: steps and timeline for people.
 //!
 //! **Invariant:** every change bumps `rev`; everything that changes what happens next also bumps
@@ -27,6 +28,7 @@ pub mod rate;
 mod schedule;
 pub mod settle;
 pub mod status;
+pub mod test_send;
 mod types;
 pub mod view;
 

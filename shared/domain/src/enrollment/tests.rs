@@ -676,6 +676,7 @@ fn content_sees_the_target_and_the_agent() {
         id: "c1".into(),
         rev: 1,
         attributes: BTreeMap::from([("amount".into(), json!("129,90"))]),
+        changed_at: None,
         marks: crate::signal::Marks::default(),
     });
     world.person.contact.profile.assignee =
@@ -717,6 +718,7 @@ fn every_listed_name_is_filled() {
             id: "t1".into(),
             rev: 1,
             attributes: own.collect(),
+            changed_at: None,
             marks: crate::signal::Marks::default(),
         }];
         let wish = Wish { target: Some(target), conversation: Some("1042".into()), ..world.wish() };

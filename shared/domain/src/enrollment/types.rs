@@ -213,6 +213,8 @@ pub enum SourceType {
     Inactivity,
     Ai,
     Bulk,
+    /// A test send: nobody else says so.
+    Test,
 }
 
 /// A send in flight: who may settle it, until when nobody else touches it, and what settling needs.

@@ -86,12 +86,12 @@ impl Enrollment {
 
     /// Every decision with its reason, in order.
     pub fn timeline(&self, sequence: &Sequence) -> Vec<Entry> {
-        let mut all = vec![Entry {
-            at: self.entered.at,
-            code: "entered",
-            step: None,
-            detail: format!("enrolled on version {} ({})", self.first_version(), source_name(self)),
-        }];
+        let detail = if self.is_test() {
+            format!("test send of the draft by {}", self.entered.by)
+        } else {
+            format!("enrolled on version {} ({})", self.first_version(), source_name(self))
+        };
+        let mut all = vec![Entry { at: self.entered.at, code: "entered", step: None, detail }];
         // A step is planned when the one before it is decided.
         let mut decided = self.entered.at;
         for record in &self.records {

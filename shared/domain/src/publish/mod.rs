@@ -4,12 +4,13 @@
 //! - [`shape`]: rules that even a draft obeys; the API answers 422 with them.
 //! - [`check`]: those, and everything that publishing asks for: senders, templates, variables,
 //!   hours in which something can be sent.
-//! - [`diff`]: what is different between two versions.
+//! - [`diff`]: what is different between two versions; [`impact`]: what a move does to those under way.
 //!
 //! Nothing here reads a clock or a table: what the account has comes in as [`Facts`].
 
 mod content;
 pub mod diff;
+pub mod impact;
 mod liquid;
 mod message_templates;
 mod rich;

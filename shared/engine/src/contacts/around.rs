@@ -85,11 +85,13 @@ impl<P: Ports> Engine<P> {
                 id: target.id.clone(),
                 rev: 0,
                 attributes: BTreeMap::new(),
+                changed_at: None,
                 marks: Marks::default(),
             });
             change.apply(&mut after.attributes);
             if before != Some(&after) {
                 after.rev += 1;
+                after.changed_at = Some(self.now());
                 if let Saved::No(_) = self.store.save_target(tenant, contact, &after).await? {
                     continue;
                 }

@@ -50,7 +50,7 @@ impl<P: Ports> Engine<P> {
             Edition::Draft => Ok(of.draft.clone()),
             Edition::Version(number) => {
                 let unknown = || Refused::rule("unknown_reference", format!("there is no version {number}"));
-                Ok(self.version(tenant, of.id, number).await?.ok_or_else(unknown)?.sequence.clone())
+                Ok(self.published_version(tenant, of.id, number).await?.ok_or_else(unknown)?.sequence.clone())
             }
         }
     }

@@ -13,6 +13,9 @@ use crate::model::{Caller, StoredSequence};
 use crate::ports::{EnrollmentFilter, Saved, Store as _};
 use crate::{Engine, MAX_RACES, Ports, Refused};
 
+/// Tests are few: the first page nearly always tells.
+const PAGE: u32 = 20;
+
 impl<P: Ports> Engine<P> {
     /// A new draft, owned by the caller ([`Caller::giving_to`]). With the same `ids` it is the same
     /// sequence.
@@ -74,15 +77,28 @@ impl<P: Ports> Engine<P> {
     /// is on it.
     pub async fn delete_sequence(&self, caller: &Caller, id: SequenceId) -> Result<(), Refused> {
         let stored = self.own_sequence(caller, id).await?;
-        if stored.published > 0 {
-            let filter = EnrollmentFilter { sequence: Some(id), ..EnrollmentFilter::default() };
-            if !self.store.enrollments(caller.tenant, &filter, None, 1).await?.data.is_empty() {
-                let detail = "contacts are or were enrolled in the sequence: archive it instead";
-                return Err(Refused::rule("sequence_in_use", detail));
-            }
+        if stored.published > 0 && self.is_in_use(caller.tenant, id).await? {
+            let detail = "contacts are or were enrolled in the sequence: archive it instead";
+            return Err(Refused::rule("sequence_in_use", detail));
         }
         self.store.delete_sequence(caller.tenant, id).await?;
         Ok(())
+    }
+
+    /// Whether anybody is or was enrolled, tests aside.
+    async fn is_in_use(&self, tenant: TenantId, id: SequenceId) -> Result<bool, Refused> {
+        let filter = EnrollmentFilter { sequence: Some(id), ..EnrollmentFilter::default() };
+        let mut cursor = None;
+        loop {
+            let page = self.store.enrollments(tenant, &filter, cursor.as_deref(), PAGE).await?;
+            if page.data.iter().any(|e| !e.is_test()) {
+                return Ok(true);
+            }
+            cursor = page.next_cursor;
+            if cursor.is_none() {
+                return Ok(false);
+            }
+        }
     }
 
     /// A draft of one's own with the steps and rules of another's.

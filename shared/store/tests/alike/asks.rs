@@ -188,6 +188,7 @@ impl Twins {
                     id: name.into(),
                     rev: self.rev(kept.map(|t| t.rev)),
                     attributes: [("amount".to_owned(), json!(self.rng.random::<f64>()))].into(),
+                    changed_at: None,
                     marks: Default::default(),
                 };
                 drop(both_write!(self.save_target(tenant, id, &target)));

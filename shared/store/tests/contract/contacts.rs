@@ -184,6 +184,7 @@ pub async fn conversations_and_targets_belong_to_a_person(store: &impl Store) {
         id: id.into(),
         rev: 1,
         attributes: BTreeMap::from([("amount".into(), json!("129,90"))]),
+        changed_at: None,
         marks: Default::default(),
     };
     let targets = [target(TargetKind::Charge, "1"), target(TargetKind::Deal, "1")];

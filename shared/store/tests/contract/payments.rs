@@ -76,7 +76,14 @@ pub async fn what_matched_nobody_is_one_entry_until_it_expires(store: &impl Stor
 }
 
 fn target(id: &str) -> Target {
-    Target { kind: TargetKind::Charge, id: id.into(), rev: 1, attributes: BTreeMap::new(), marks: Marks::default() }
+    Target {
+        kind: TargetKind::Charge,
+        id: id.into(),
+        rev: 1,
+        attributes: BTreeMap::new(),
+        changed_at: Default::default(),
+        marks: Marks::default(),
+    }
 }
 
 fn named(id: &str) -> TargetRef {

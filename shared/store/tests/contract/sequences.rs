@@ -1,9 +1,11 @@
 //! Sequences and their versions.
 
+use domain::content::Templates;
+use domain::enrollment::test_send::test_version;
 use domain::ids::SequenceId;
 use domain::sequence::Sequence;
 use engine::model::{StoredSequence, Version};
-use engine::ports::{Saved, Store};
+use engine::ports::{Inserted, Saved, Store};
 use futures::future::join_all;
 use serde_json::json;
 
@@ -58,6 +60,23 @@ pub async fn a_draft_is_saved_over_its_revision(store: &impl Store) {
     assert_eq!(store.delete_sequence(w.tenant, two.id).await, Ok(true));
     assert_eq!(store.delete_sequence(w.tenant, two.id).await, Ok(false));
     assert_eq!(store.sequence(w.tenant, two.id).await, Ok(None));
+}
+
+pub async fn what_tests_run_on_is_written_once_and_not_listed(store: &impl Store) {
+    let mut w = World::new();
+    let draft = sequence(&mut w, "one");
+    store.save_sequence(w.tenant, &draft).await.unwrap();
+    let published = StoredSequence { revision: 2, published: 1, ..draft.clone() };
+    let first = version(&draft, 1);
+    store.publish(w.tenant, &published, &first).await.unwrap();
+    let snapshot = version(&draft, test_version(&draft.draft, &Templates::new(), 0));
+    let later = Version { published_by: "rival".into(), ..snapshot.clone() };
+    assert_eq!(store.put_test_version(w.tenant, &snapshot).await, Ok(Inserted::Yes));
+    assert_eq!(store.put_test_version(w.tenant, &snapshot).await, Ok(Inserted::Yes), "a lost answer");
+    assert_eq!(store.put_test_version(w.tenant, &later).await, Ok(Inserted::Exists(snapshot.clone())));
+    assert_eq!(store.version(w.tenant, draft.id, snapshot.number).await, Ok(Some(snapshot)));
+    assert_eq!(store.versions(w.tenant, draft.id).await, Ok(vec![first]));
+    assert_eq!(store.version(World::new().tenant, draft.id, later.number).await, Ok(None));
 }
 
 pub async fn publishing_writes_both_or_nothing(store: &impl Store) {

@@ -183,6 +183,7 @@ impl Scene {
             id: target().id,
             rev: 1,
             attributes: BTreeMap::from([("starts_at".to_owned(), date(DATE_HOURS))]),
+            changed_at: None,
             marks: domain::signal::Marks::default(),
         };
         drop(tables.save_target(tenant, contact, &appointment));

@@ -236,7 +236,7 @@ impl Queues for Play {
         .await
     }
 
-    async fn enroll(&self, _work: &EnrollWork) -> PortResult<()> {
+    async fn enroll(&self, _work: &EnrollWork, _now: Timestamp) -> PortResult<()> {
         unreachable!("no play starts a job")
     }
 

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 
 use domain::content::Attribute;
 use domain::enrollment::DaySlot;
+use domain::enrollment::test_send::is_test_version;
 use domain::ids::{ContactId, SenderId, SequenceId, TemplateId, TenantId};
 use domain::message::Channel;
 use domain::sender::Sender;
@@ -131,8 +132,15 @@ impl Tables {
         Ok(self.versions.get(&(tenant, id, version)).cloned())
     }
 
+    pub fn put_test_version(&mut self, tenant: TenantId, version: &Version) -> PortResult<Inserted<Version>> {
+        let there =
+            self.versions.entry((tenant, version.sequence_id, version.number)).or_insert_with(|| version.clone());
+        Ok(if there == version { Inserted::Yes } else { Inserted::Exists(there.clone()) })
+    }
+
     pub fn versions(&mut self, tenant: TenantId, id: SequenceId) -> PortResult<Vec<Version>> {
-        Ok(self.versions.iter().filter(|((t, s, _), _)| *t == tenant && *s == id).map(|(_, v)| v.clone()).collect())
+        let listed = |t: &TenantId, s: &SequenceId, n: &u32| *t == tenant && *s == id && !is_test_version(*n);
+        Ok(self.versions.iter().filter(|((t, s, n), _)| listed(t, s, n)).map(|(_, v)| v.clone()).collect())
     }
 
     pub fn save_sender(&mut self, tenant: TenantId, sender: &Sender) -> PortResult<Saved<Sender>> {

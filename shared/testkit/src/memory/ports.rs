@@ -99,7 +99,7 @@ impl Queues for MemoryQueues {
         put(&self.sends, planned)
     }
 
-    async fn enroll(&self, work: &EnrollWork) -> PortResult<()> {
+    async fn enroll(&self, work: &EnrollWork, _now: Timestamp) -> PortResult<()> {
         put(&self.enrolls, work)
     }
 

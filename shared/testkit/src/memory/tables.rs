@@ -184,6 +184,7 @@ macro_rules! for_each_store_verb {
             sequences(tenant: TenantId) -> Vec<StoredSequence>;
             delete_sequence(tenant: TenantId, id: SequenceId) -> bool;
             version(tenant: TenantId, id: SequenceId, version: u32) -> Option<Version>;
+            put_test_version(tenant: TenantId, version: &Version) -> Inserted<Version>;
             versions(tenant: TenantId, id: SequenceId) -> Vec<Version>;
             save_template(tenant: TenantId, template: &StoredTemplate) -> Saved<StoredTemplate>;
             template(tenant: TenantId, id: TemplateId) -> Option<StoredTemplate>;

@@ -93,8 +93,11 @@ impl Queues for SimQueues {
         self.0.effect("queue_send", |s| s.broker.send(Queue::Send, encode(planned), s.now + delay, &mut s.faults)).await
     }
 
-    async fn enroll(&self, work: &EnrollWork) -> PortResult<()> {
-        self.0.effect("queue_enroll", |s| s.broker.send(Queue::Enroll, encode(work), s.now, &mut s.faults)).await
+    async fn enroll(&self, work: &EnrollWork, now: Timestamp) -> PortResult<()> {
+        let delay = work.not_before.map_or(0, |at| at.seconds_since(now)).clamp(0, MAX_DELAY_SECONDS);
+        self.0
+            .effect("queue_enroll", |s| s.broker.send(Queue::Enroll, encode(work), s.now + delay, &mut s.faults))
+            .await
     }
 
     async fn inbound(&self, work: &InboundWork) -> PortResult<()> {

@@ -215,6 +215,7 @@ impl Scenario {
                 id: TARGET.into(),
                 rev: 1,
                 attributes: BTreeMap::new(),
+                changed_at: None,
                 marks: domain::signal::Marks::default(),
             };
             // Without a date at first, for some.

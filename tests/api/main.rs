@@ -10,6 +10,7 @@ mod errors;
 mod events;
 mod failures;
 mod limits;
+mod payments;
 mod sending;
 mod testing;
 mod times;

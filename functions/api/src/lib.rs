@@ -21,6 +21,7 @@ mod guard;
 mod idempotency;
 mod import;
 mod openapi;
+mod payment_sources;
 mod problem;
 mod routes;
 mod senders;
@@ -49,6 +50,7 @@ fn table<P: Ports>() -> Vec<routes::Route<P>> {
     all.extend(contacts::routes());
     all.extend(import::routes());
     all.extend(senders::routes());
+    all.extend(payment_sources::routes());
     all.extend(sequences::routes());
     all.extend(templates::routes());
     all.extend(blueprints::routes());

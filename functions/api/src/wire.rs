@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use domain::ids::{ApiKeyId, ContactId, EnrollmentId, JobId, SenderId, SequenceId, TemplateId};
+use domain::ids::{ApiKeyId, ContactId, EnrollmentId, JobId, SenderId, SequenceId, SourceId, TemplateId};
 use domain::time::Timestamp;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
 use utoipa::openapi::schema::{ObjectBuilder, Schema, SchemaFormat, Type};
@@ -125,6 +125,7 @@ path_ids! {
     JobId => "job",
     SenderId => "sender",
     SequenceId => "sequence",
+    SourceId => "payment source",
     TemplateId => "template",
 }
 

@@ -112,7 +112,15 @@ async fn a_disabled_module_is_closed_before_the_body_is_read() {
         api.send(api.request("POST", path, &[], "not even json")).await.refuses(403, "module_disabled");
     }
     api.with_key("rk_x").get("/v1/sequences").await.refuses(401, "unauthorized");
-    for path in ["/v1/account", "/v1/contacts", "/v1/senders", "/v1/attributes", "/v1/suppressions", "/v1/api-keys"] {
+    for path in [
+        "/v1/account",
+        "/v1/contacts",
+        "/v1/senders",
+        "/v1/payment-sources",
+        "/v1/attributes",
+        "/v1/suppressions",
+        "/v1/api-keys",
+    ] {
         api.get(path).await.is(200);
     }
     api.patch("/v1/account", json!({"enabled": true})).await.is(200);

@@ -143,6 +143,45 @@ async fn senders_keep_their_secrets() {
 }
 
 #[tokio::test]
+async fn payment_sources_keep_their_secrets() {
+    let api = api(true).await;
+    let body = || json!({"name": "Loja", "provider": "asaas", "credentials": {"secret": "token-do-painel"}});
+    let mut wrong = body();
+    wrong["credentials"] = json!({});
+    api.post("/v1/payment-sources", wrong).await.points(422, "/credentials/secret", "required");
+    let mut wrong = body();
+    wrong["provider"] = json!("paypal");
+    api.post("/v1/payment-sources", wrong).await.points(422, "/provider", "invalid_value");
+    let mut wrong = body();
+    wrong["name"] = json!(" ");
+    api.post("/v1/payment-sources", wrong).await.points(422, "/name", "required");
+    let made = api.post("/v1/payment-sources", body()).await.is(201);
+    assert!(!made.to_string().contains("token-do-painel"));
+    assert_eq!(made["webhook_path"], format!("/webhooks/asaas/{}", text(&made["id"])));
+    let path = format!("/v1/payment-sources/{}", text(&made["id"]));
+    assert_eq!(api.get(&path).await.is(200), made);
+    assert_eq!(api.get("/v1/payment-sources").await.is(200)["data"], json!([made]));
+    let changed = api.patch(&path, json!({"name": "Nova", "credentials": {"secret": "outro"}})).await.is(200);
+    assert_eq!(changed["name"], "Nova");
+    assert!(!changed.to_string().contains("outro"));
+    api.patch(&path, json!({"provider": "stripe"})).await.points(422, "/provider", "unknown_field");
+    let unmatched = api.get(&format!("{path}/unmatched?limit=5")).await.is(200);
+    assert_eq!(unmatched, json!({"data": [], "next_cursor": null}));
+    api.get(&format!("{path}/unmatched?cursor=x")).await.refuses(422, "invalid_cursor");
+    for role in ["viewer", "agent", "manager"] {
+        let key = api.with_role(role).await;
+        key.get(&path).await.is(200);
+        key.post("/v1/payment-sources", body()).await.refuses(403, "forbidden");
+        key.delete(&path).await.refuses(403, "forbidden");
+    }
+    api.stranger().await.get(&path).await.refuses(404, "not_found");
+    api.get("/v1/payment-sources/snd_AAAA").await.refuses(404, "not_found");
+    assert_eq!(api.delete(&path).await.status, 204);
+    api.get(&path).await.refuses(404, "not_found");
+    api.get(&format!("{path}/unmatched")).await.refuses(404, "not_found");
+}
+
+#[tokio::test]
 async fn sequences_are_drafts_with_versions() {
     let api = api(true).await;
     let mut wrong = draft("contact");

@@ -9,13 +9,15 @@ use axum::http::{HeaderMap, StatusCode, header};
 use axum::middleware::map_response;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
-use domain::ids::SenderId;
+use domain::ids::{SenderId, TenantId};
 use domain::message::ProviderKind;
 use domain::sender::Sender;
 use engine::ports::{Secrets as _, Store as _};
 use engine::{Engine, PortError, Ports};
 use runtime::Metrics;
 use serde_json::{Value, json};
+
+use crate::payments;
 
 /// Meta's limit for a webhook's body.
 pub const MAX_BODY: usize = 3 * 1024 * 1024;
@@ -25,6 +27,8 @@ pub fn router<P: Ports>(engine: Arc<Engine<P>>, report: impl Fn(&Metrics) + Clon
     let clock = engine.clone();
     Router::new()
         .route("/webhooks/{provider}/{sender_id}", get(subscribe::<P>).post(receive::<P>))
+        .layer(DefaultBodyLimit::max(MAX_BODY))
+        .merge(payments::routes())
         .layer(map_response(move |response: Response| {
             // Everything else API Gateway counts by itself, for each status.
             if response.status() == StatusCode::UNAUTHORIZED {
@@ -34,7 +38,6 @@ pub fn router<P: Ports>(engine: Arc<Engine<P>>, report: impl Fn(&Metrics) + Clon
             }
             async { response }
         }))
-        .layer(DefaultBodyLimit::max(MAX_BODY))
         .with_state(engine)
 }
 
@@ -45,10 +48,10 @@ async fn subscribe<P: Ports>(
     Query(query): Query<Vec<(String, String)>>,
 ) -> Result<Response, Response> {
     let sender = sender(&engine, &provider, &sender_id).await?;
-    let known = credentials(&engine, &sender).await?;
+    let known = credentials(&engine, sender.id.tenant(), &sender.id.to_string()).await?;
     let mut answer = channels::verify_subscription(sender.provider, &query, &known);
     if answer.is_err() {
-        let renewed = renewed(&engine, &sender, &known).await?;
+        let renewed = renewed(&engine, sender.id.tenant(), &sender.id.to_string(), &known).await?;
         answer = renewed.map_or(answer, |known| channels::verify_subscription(sender.provider, &query, &known));
     }
     match answer {
@@ -65,10 +68,10 @@ async fn receive<P: Ports>(
     raw: Bytes,
 ) -> Result<Response, Response> {
     let sender = sender(&engine, &provider, &sender_id).await?;
-    let known = credentials(&engine, &sender).await?;
+    let known = credentials(&engine, sender.id.tenant(), &sender.id.to_string()).await?;
     let mut proven = channels::verify(sender.provider, &raw, &headers, &known);
     if !proven {
-        let renewed = renewed(&engine, &sender, &known).await?;
+        let renewed = renewed(&engine, sender.id.tenant(), &sender.id.to_string(), &known).await?;
         proven = renewed.is_some_and(|known| channels::verify(sender.provider, &raw, &headers, &known));
     }
     if !proven {
@@ -91,33 +94,41 @@ async fn sender<P: Ports>(engine: &Engine<P>, provider: &str, id: &str) -> Resul
     let none = || problem(StatusCode::NOT_FOUND, "not_found", "there is no such webhook");
     let kind: ProviderKind = serde_json::from_value(json!(provider)).map_err(|_| none())?;
     let id = SenderId::parse(id).ok_or_else(none)?;
-    let sender = engine.store.sender(id).await.map_err(|error| busy(&error))?;
+    let sender = engine.store.sender(id).await.map_err(|_| busy())?;
     sender.filter(|sender| sender.provider == kind).ok_or_else(none)
 }
 
-/// The sender's secrets, possibly 30 s old. A sender whose secrets are gone proves nothing.
-async fn credentials<P: Ports>(engine: &Engine<P>, sender: &Sender) -> Result<Arc<Value>, Response> {
-    let found = engine.credentials(sender.id.tenant(), &sender.id.to_string()).await;
-    found.map(Option::unwrap_or_default).map_err(|error| busy(&error))
+/// The secrets of a sender or payment source, possibly 30 s old. Whose secrets are gone proves nothing.
+pub(crate) async fn credentials<P: Ports>(
+    engine: &Engine<P>,
+    tenant: TenantId,
+    name: &str,
+) -> Result<Arc<Value>, Response> {
+    engine.credentials(tenant, name).await.map(Option::unwrap_or_default).map_err(|_| busy())
 }
 
 /// What did not fit may have been changed meanwhile: the stored secrets, if they differ from those
 /// that were tried.
-async fn renewed<P: Ports>(engine: &Engine<P>, sender: &Sender, tried: &Value) -> Result<Option<Value>, Response> {
+pub(crate) async fn renewed<P: Ports>(
+    engine: &Engine<P>,
+    tenant: TenantId,
+    name: &str,
+    tried: &Value,
+) -> Result<Option<Value>, Response> {
     if !engine.config.cache_settings {
         return Ok(None);
     }
-    let stored = engine.secrets.secret(sender.id.tenant(), &sender.id.to_string()).await;
-    stored.map(|stored| stored.filter(|stored| stored != tried)).map_err(|error| busy(&error))
+    let stored = engine.secrets.secret(tenant, name).await;
+    stored.map(|stored| stored.filter(|stored| stored != tried)).map_err(|_| busy())
 }
 
 fn unavailable(sender: &Sender, error: &PortError) -> Response {
     tracing::warn!(sender = %sender.id, %error, "webhook not applied");
-    busy(error)
+    busy()
 }
 
 /// 503: the provider comes again, and what was applied already is not applied twice.
-fn busy(_error: &PortError) -> Response {
+pub(crate) fn busy() -> Response {
     problem(StatusCode::SERVICE_UNAVAILABLE, "unavailable", "try again later")
 }
 

@@ -6,8 +6,10 @@
 
 mod http;
 mod lambda;
+mod payments;
 mod queue;
 
 pub use http::{MAX_BODY, problem, router};
 pub use lambda::handle_event;
+pub use payments::MAX_PAYMENT_BODY;
 pub use queue::handle_queue;

@@ -5,14 +5,18 @@ use std::sync::Arc;
 
 use aws::{QueueUrls, ScheduleTarget, SchedulerTimers, SqsQueues};
 use aws_config::{BehaviorVersion, Region, SdkConfig};
+use base64::{Engine as _, engine::general_purpose::STANDARD as BASE64};
 use channels::Providers;
 use domain::account::{Account, Settings};
 use domain::ids::{Ids, SenderId, TenantId};
 use domain::message::{Channel, ProviderKind};
+use domain::payment::PaymentProvider;
 use domain::sender::Sender;
+use engine::payments::NewSource;
 use engine::ports::{Clock as _, Secrets as _, Store as _};
 use engine::queue::{InboundWork, encode};
 use engine::{Config, Engine};
+use hmac::{Hmac, KeyInit as _, Mac as _};
 use lambda_http::{Context, LambdaEvent};
 use runtime::{Addresses, LambdaPorts, OsRandom, ProviderAdapter, SystemClock};
 use serde_json::{Value, json};
@@ -148,10 +152,52 @@ async fn changed_secrets_count_at_once() {
     assert_eq!(function.http("POST", &path, "", SIGNED_ANEW, BODY).await["statusCode"], 200);
 }
 
+/// API Gateway hands over what it takes for binary in base64: the token or signature is of the bytes
+/// behind it.
+#[tokio::test]
+async fn a_payment_in_base64_through_api_gateway() {
+    let function = Function::start().await;
+    let new = NewSource {
+        name: "Loja".into(),
+        provider: PaymentProvider::Stripe,
+        config: json!({}),
+        credentials: json!({"secret": "whsec_1"}),
+    };
+    let source = function.engine.create_source(function.tenant, new, &mut Ids::from_seed([2; 32])).await.unwrap();
+    let path = format!("/webhooks/stripe/{}", source.id);
+    let now = function.engine.now().0;
+    let body = json!({"id": "evt_1", "object": "event", "created": now, "type": "invoice.paid", "data": {"object":
+        {"id": "in_1", "object": "invoice", "status": "paid", "amount_paid": 12_990, "currency": "brl", "name": "Olá"}}})
+    .to_string();
+    let mut mac = Hmac::<sha2::Sha256>::new_from_slice(b"whsec_1").unwrap();
+    mac.update(format!("{now}.{body}").as_bytes());
+    let signature: String = mac.finalize().into_bytes().iter().map(|b| format!("{b:02x}")).collect();
+    let event = |body: String, is_base64: bool| {
+        json!({
+            "version": "2.0",
+            "routeKey": "POST /webhooks/{provider}/{id}",
+            "rawPath": path,
+            "rawQueryString": "",
+            "headers": {"content-type": "application/octet-stream", "stripe-signature": format!("t={now},v1={signature}")},
+            "requestContext": {"http": {"method": "POST", "path": path, "protocol": "HTTP/1.1", "sourceIp": "203.0.113.7"}, "stage": "$default", "timeEpoch": 0},
+            "body": body,
+            "isBase64Encoded": is_base64,
+        })
+    };
+    let unmatched = async || function.engine.unmatched(function.tenant, source.id, None, 5).await.unwrap().data;
+    let encoded = BASE64.encode(&body);
+    assert_eq!(function.handle(event(encoded.clone(), false)).await["statusCode"], 401, "the text itself is unsigned");
+    assert_eq!(unmatched().await, []);
+    assert_eq!(function.handle(event(encoded, true)).await["statusCode"], 200);
+    assert_eq!(unmatched().await[0].event.as_ref().unwrap().data["amount"], "129.90");
+    assert_eq!(function.handle(event(body, false)).await["statusCode"], 200);
+    assert_eq!(unmatched().await.len(), 1, "told twice");
+}
+
 #[tokio::test]
 async fn a_batch_of_the_inbound_queue() {
     let function = Function::start().await;
-    let work = InboundWork { tenant: function.tenant, sender: function.sender, events: vec![] };
+    let work = InboundWork::Events { tenant: function.tenant, sender: function.sender, events: vec![] };
     let answer = function
         .handle(json!({"Records": [
             {"messageId": "one", "body": encode(&work), "eventSource": "aws:sqs"},

@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use domain::enrollment::PlannedSend;
 use domain::ids::AttemptRef;
 use domain::message::{Outbound, ProviderKind, Refusal, SendOutcome};
+use domain::payment::{ChargeEvent, PaymentProvider, PaymentSource};
 use domain::sender::{KnownTemplate, Sender};
 use domain::time::Timestamp;
 use engine::Ports;
@@ -131,6 +132,24 @@ impl Channels for LocalChannels {
     async fn templates(&self, sender: &Sender, credentials: &Value) -> Result<Vec<KnownTemplate>, Refusal> {
         self.senders.note(sender, credentials);
         self.inner.templates(sender, credentials).await
+    }
+
+    async fn read_back(
+        &self,
+        source: &PaymentSource,
+        credentials: &Value,
+        payment: &str,
+    ) -> Result<Option<ChargeEvent>, Refusal> {
+        self.inner.read_back(source, credentials, payment).await
+    }
+
+    fn check_source(
+        &self,
+        provider: PaymentProvider,
+        config: &Value,
+        credentials: Option<&Value>,
+    ) -> Vec<(String, String, String)> {
+        self.inner.check_source(provider, config, credentials)
     }
 
     fn check(

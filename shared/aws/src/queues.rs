@@ -62,7 +62,7 @@ impl Queues for SqsQueues {
     }
 
     async fn inbound(&self, work: &InboundWork) -> PortResult<()> {
-        self.put(&self.urls.inbound, work.tenant, work, 0).await
+        self.put(&self.urls.inbound, work.tenant(), work, 0).await
     }
 }
 

@@ -279,7 +279,7 @@ async fn queue_messages_carry_their_account_as_group() {
     let tenant = TenantId::new(&mut ids);
     let work = EnrollWork { tenant, job: JobId::new(&mut ids), part: 3, not_before: None };
     queues.enroll(&work, NOW).await.unwrap();
-    let inbound = InboundWork { tenant, sender: SenderId::of(tenant, &mut ids), events: vec![] };
+    let inbound = InboundWork::Events { tenant, sender: SenderId::of(tenant, &mut ids), events: vec![] };
     queues.inbound(&inbound).await.unwrap();
     // Work for later waits on the queue, as long as a queue lets it.
     for (seconds, delay) in [(120, 120), (5_000, 900), (-5, 0)] {

@@ -9,7 +9,9 @@
 //! calls its provider once), and logs of message bodies, texts, addresses or secrets.
 
 mod fields;
+pub mod payments;
 mod providers;
+mod signatures;
 pub mod whatsapp_cloud;
 
 pub use fields::{FieldError, FieldErrors};

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use domain::message::{InboundEvent, Outbound, ProviderKind, Reaction, Refusal, SendOutcome};
+use domain::payment::{ChargeEvent, PaymentSource};
 use domain::sender::KnownTemplate;
 use http::HeaderMap;
 use serde_json::Value;
@@ -69,6 +70,22 @@ impl Providers {
                 Err(refusal) => SendOutcome::Refused(refusal),
             },
         }
+    }
+
+    /// What its provider says of a payment that a webhook only named; `None` when that is nothing.
+    ///
+    /// # Errors
+    /// The refusal; nothing was changed, so it may be tried again. `Sender`: the access token is not taken.
+    pub async fn read_back(
+        &self,
+        source: &PaymentSource,
+        credentials: &Value,
+        payment: &str,
+    ) -> Result<Option<ChargeEvent>, Refusal> {
+        let text = |object: &Value, name: &str| object.get(name).and_then(Value::as_str).map(str::to_owned);
+        let base_url = text(&source.config, "base_url");
+        let token = text(credentials, "access_token").unwrap_or_default();
+        crate::payments::read_back(&self.http, source.provider, base_url.as_deref(), &token, payment).await
     }
 
     /// The templates that the provider knows for this sender.

@@ -113,6 +113,9 @@ fixed_id!(
     /// A sender: its account (9 bytes) and 9 of its own, so that a webhook's address names the account.
     SenderId, "snd_", 18);
 fixed_id!(
+    /// A payment source: its account and 9 bytes of its own, as a sender's.
+    SourceId, "src_", 18);
+fixed_id!(
     /// A message template.
     TemplateId, "tpl_", 8);
 fixed_id!(ApiKeyId, "key_", 9);
@@ -121,20 +124,26 @@ fixed_id!(
     /// One stored message, in or out.
     MessageId, "msg_", 12);
 
-impl SenderId {
-    pub fn of(tenant: TenantId, ids: &mut Ids) -> Self {
-        let mut raw = [0; 18];
-        raw[..9].copy_from_slice(tenant.as_bytes());
-        raw[9..].copy_from_slice(&ids.bytes::<9>());
-        Self(raw)
-    }
+macro_rules! with_tenant {
+    ($($name:ident),+) => {$(
+        impl $name {
+            pub fn of(tenant: TenantId, ids: &mut Ids) -> Self {
+                let mut raw = [0; 18];
+                raw[..9].copy_from_slice(tenant.as_bytes());
+                raw[9..].copy_from_slice(&ids.bytes::<9>());
+                Self(raw)
+            }
 
-    pub fn tenant(&self) -> TenantId {
-        let mut raw = [0; 9];
-        raw.copy_from_slice(&self.0[..9]);
-        TenantId(raw)
-    }
+            pub fn tenant(&self) -> TenantId {
+                let mut raw = [0; 9];
+                raw.copy_from_slice(&self.0[..9]);
+                TenantId(raw)
+            }
+        }
+    )+};
 }
+
+with_tenant!(SenderId, SourceId);
 
 /// A contact's run through a sequence in a scope. The id *is* the key: contact (96 bits), sequence
 /// (64), hash of the scope (64), run (32).
@@ -231,6 +240,7 @@ mod tests {
         let sender = SenderId::of(tenant, &mut ids);
         assert_eq!(SenderId::parse(&sender.to_string()), Some(sender));
         assert_eq!(sender.tenant(), tenant);
+        assert_eq!(SourceId::of(tenant, &mut ids).tenant(), tenant);
         let enrollment = EnrollmentId {
             contact: ContactId::new(&mut ids),
             sequence: SequenceId::new(&mut ids),

@@ -19,6 +19,7 @@ mod follow_ups;
 pub mod guards;
 pub mod ids;
 pub mod message;
+pub mod payment;
 pub mod preview;
 pub mod publish;
 pub mod region;

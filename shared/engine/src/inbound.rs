@@ -42,20 +42,25 @@ impl<P: Ports> Engine<P> {
 
     /// The same from the inbound queue, which retries by itself.
     pub async fn apply_queued(&self, work: &InboundWork) -> Result<(), PortError> {
-        for event in &work.events {
-            self.apply_one(work.sender, event).await?;
+        match work {
+            InboundWork::Events { sender, events, .. } => {
+                for event in events {
+                    self.apply_one(*sender, event).await?;
+                }
+                Ok(())
+            }
+            InboundWork::Payment { source, notice, .. } => self.told_before(*source, notice).await,
         }
-        Ok(())
     }
 
     /// In as many messages as their size takes.
     async fn queue(&self, sender: SenderId, events: Vec<InboundEvent>) -> Result<(), PortError> {
-        let mut waiting = vec![InboundWork { tenant: sender.tenant(), sender, events }];
-        while let Some(mut work) = waiting.pop() {
-            if work.events.len() > 1 && encode(&work).len() > MAX_BYTES {
-                let events = work.events.split_off(work.events.len() / 2);
-                waiting.push(InboundWork { events, ..work.clone() });
-                waiting.push(work);
+        let mut waiting = vec![events];
+        while let Some(mut events) = waiting.pop() {
+            let work = InboundWork::Events { tenant: sender.tenant(), sender, events: events.clone() };
+            if events.len() > 1 && encode(&work).len() > MAX_BYTES {
+                let later = events.split_off(events.len() / 2);
+                waiting.extend([later, events]);
             } else {
                 self.queues.inbound(&work).await?;
             }

@@ -20,6 +20,7 @@ pub mod explain;
 pub mod inbound;
 pub mod jobs;
 pub mod model;
+pub mod payments;
 pub mod ports;
 pub mod preview;
 pub mod queue;

@@ -5,8 +5,9 @@ use domain::account::Role;
 use domain::contact::TargetRef;
 use domain::content::Templates;
 use domain::enrollment::{ParkReason, Source};
-use domain::ids::{ContactId, EnrollmentId, JobId, MessageId, SenderId, SequenceId, TemplateId, TenantId};
+use domain::ids::{ContactId, EnrollmentId, JobId, MessageId, SenderId, SequenceId, SourceId, TemplateId, TenantId};
 use domain::message::{Channel, InboundKind, Message};
+use domain::payment::ChargeEvent;
 use domain::sequence::{MessageTemplate, Sequence};
 use domain::time::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -107,6 +108,37 @@ pub struct Suppression {
 pub fn suppression_id(channel: Channel, address: &str) -> String {
     let hash: [u8; 32] = Sha256::digest(format!("{}:{address}", channel.as_str()).as_bytes()).into();
     format!("sup_{}", B64.encode(&hash[..15]))
+}
+
+/// What a payment source told and nobody was found for.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Unmatched {
+    pub source: SourceId,
+    pub reason: UnmatchedReason,
+    /// The event's: telling it twice is one entry.
+    pub key: String,
+    pub at: Timestamp,
+    pub received_at: Timestamp,
+    /// Without its payer.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub event: Option<ChargeEvent>,
+}
+
+impl Unmatched {
+    const KEPT_DAYS: i64 = 30;
+
+    pub fn expires_at(&self) -> Timestamp {
+        self.received_at.plus_days(Self::KEPT_DAYS)
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum UnmatchedReason {
+    /// No charge has one of its ids, and no contact the payer's email or phone.
+    NoMatch,
+    /// Verified, and not JSON.
+    Unreadable,
 }
 
 /// Work over many contacts, in parts.

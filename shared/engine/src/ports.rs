@@ -5,17 +5,19 @@
 use std::future::Future;
 
 use domain::account::{Account, ApiKey};
-use domain::contact::{Contact, Conversation, Person, Target};
+use domain::contact::{Contact, Conversation, Person, Target, TargetRef};
 use domain::content::Attribute;
 use domain::enrollment::{DaySlot, Enrollment, Lease, PlannedSend};
-use domain::ids::{ApiKeyId, ContactId, EnrollmentId, JobId, SenderId, SequenceId, TemplateId, TenantId};
+use domain::ids::{ApiKeyId, ContactId, EnrollmentId, JobId, SenderId, SequenceId, SourceId, TemplateId, TenantId};
 use domain::message::{Channel, Identity, Outbound, ProviderKind, SendOutcome};
+use domain::payment::{ChargeEvent, PaymentProvider, PaymentSource};
 use domain::sender::{KnownTemplate, Sender};
 use domain::time::{NaiveDate, Timestamp};
 use serde_json::Value;
 
 use crate::model::{
-    IdempotencyRecord, Job, JobPart, Page, StoredMessage, StoredSequence, StoredTemplate, Suppression, Version,
+    IdempotencyRecord, Job, JobPart, Page, StoredMessage, StoredSequence, StoredTemplate, Suppression, Unmatched,
+    Version,
 };
 use crate::queue::{EnrollWork, InboundWork, StepDue};
 
@@ -166,6 +168,8 @@ pub trait Store: Send + Sync + 'static {
         contact: ContactId,
         target: &Target,
     ) -> impl Future<Output = PortResult<Saved<Target>>> + Send;
+    /// Who has a target of that name, or is about to: several may.
+    fn owners(&self, tenant: TenantId, target: &TargetRef) -> impl Future<Output = PortResult<Vec<ContactId>>> + Send;
 
     // Enrollments.
     fn insert_enrollment(
@@ -287,6 +291,26 @@ pub trait Store: Send + Sync + 'static {
         now: Timestamp,
         latest: Timestamp,
     ) -> impl Future<Output = PortResult<Option<i64>>> + Send;
+    /// New when `rev == 1`, else over `rev - 1`. `Poison` for a payment source of another account.
+    fn save_source(
+        &self,
+        tenant: TenantId,
+        source: &PaymentSource,
+    ) -> impl Future<Output = PortResult<Saved<PaymentSource>>> + Send;
+    fn source(&self, id: SourceId) -> impl Future<Output = PortResult<Option<PaymentSource>>> + Send;
+    fn sources(&self, tenant: TenantId) -> impl Future<Output = PortResult<Vec<PaymentSource>>> + Send;
+    fn delete_source(&self, id: SourceId) -> impl Future<Output = PortResult<bool>> + Send;
+    /// Keyed by source, time and event: writing it twice is one entry.
+    fn put_unmatched(&self, entry: &Unmatched) -> impl Future<Output = PortResult<()>> + Send;
+    /// Newest first, without what has expired by `now`; a page may hold fewer than `limit` though more
+    /// follow. Eventually consistent.
+    fn unmatched(
+        &self,
+        source: SourceId,
+        now: Timestamp,
+        cursor: Option<&str>,
+        limit: u32,
+    ) -> impl Future<Output = PortResult<Page<Unmatched>>> + Send;
     /// Takes one of the messages that a sender may send on a day, of `allowance`; `false` when there is none
     /// left. A lost answer wastes one.
     fn take_day(&self, slot: DaySlot, allowance: u32) -> impl Future<Output = PortResult<bool>> + Send;
@@ -421,6 +445,20 @@ pub trait Channels: Send + Sync + 'static {
         sender: &Sender,
         credentials: &Value,
     ) -> impl Future<Output = Result<Vec<KnownTemplate>, domain::message::Refusal>> + Send;
+    /// What its provider says of a payment that a webhook only named; `None` when that is nothing.
+    fn read_back(
+        &self,
+        source: &PaymentSource,
+        credentials: &Value,
+        payment: &str,
+    ) -> impl Future<Output = Result<Option<ChargeEvent>, domain::message::Refusal>> + Send;
+    /// As [`check`](Self::check), of a payment source.
+    fn check_source(
+        &self,
+        provider: PaymentProvider,
+        config: &Value,
+        credentials: Option<&Value>,
+    ) -> Vec<(String, String, String)>;
     /// What is wrong with a sender's configuration or credentials: (pointer, code, detail).
     fn check(
         &self,

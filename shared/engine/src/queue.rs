@@ -1,8 +1,9 @@
 //! Messages on the queues, versioned: what was queued before a deploy still parses after it.
 
 use domain::enrollment::PlannedSend;
-use domain::ids::{EnrollmentId, JobId, SenderId, TenantId};
+use domain::ids::{EnrollmentId, JobId, SenderId, SourceId, TenantId};
 use domain::message::InboundEvent;
+use domain::payment::PaymentNotice;
 use domain::time::Timestamp;
 use serde::{Deserialize, Serialize};
 
@@ -32,12 +33,22 @@ pub struct EnrollWork {
     pub not_before: Option<Timestamp>,
 }
 
-/// Verified, normalised events that could not be applied at once, on the inbound queue.
+/// What was verified and could not be applied at once, on the inbound queue.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct InboundWork {
-    pub tenant: TenantId,
-    pub sender: SenderId,
-    pub events: Vec<InboundEvent>,
+#[serde(untagged)]
+pub enum InboundWork {
+    /// A sender's normalised events.
+    Events { tenant: TenantId, sender: SenderId, events: Vec<InboundEvent> },
+    /// What a payment source told.
+    Payment { tenant: TenantId, source: SourceId, notice: PaymentNotice },
+}
+
+impl InboundWork {
+    pub fn tenant(&self) -> TenantId {
+        match self {
+            Self::Events { tenant, .. } | Self::Payment { tenant, .. } => *tenant,
+        }
+    }
 }
 
 /// What a message is about, for the log: an id, never anything of what it says.
@@ -65,7 +76,10 @@ impl Subject for EnrollWork {
 
 impl Subject for InboundWork {
     fn subject(&self) -> String {
-        self.sender.to_string()
+        match self {
+            Self::Events { sender, .. } => sender.to_string(),
+            Self::Payment { source, .. } => source.to_string(),
+        }
     }
 }
 

@@ -190,17 +190,20 @@ impl<P: Ports> Engine<P> {
     }
 
     fn check_provider(&self, provider: ProviderKind, config: &Value, credentials: Option<&Value>) -> Vec<Fault> {
-        let found = self.channels.check(provider, config, credentials);
-        // The port's codes are texts; the few that the contract knows are ours.
-        let code = |code: &str| match code {
-            "required" | "missing_field" => "required",
-            "unknown_field" => "unknown_field",
-            "invalid_type" => "invalid_type",
-            "invalid_url" => "invalid_url",
-            _ => "invalid_value",
-        };
-        found.into_iter().map(|(pointer, c, detail)| Fault::new(pointer, code(&c), detail)).collect()
+        provider_faults(self.channels.check(provider, config, credentials))
     }
+}
+
+/// The port's codes are texts; the few that the contract knows are ours.
+pub(crate) fn provider_faults(found: Vec<(String, String, String)>) -> Vec<Fault> {
+    let code = |code: &str| match code {
+        "required" | "missing_field" => "required",
+        "unknown_field" => "unknown_field",
+        "invalid_type" => "invalid_type",
+        "invalid_url" => "invalid_url",
+        _ => "invalid_value",
+    };
+    found.into_iter().map(|(pointer, c, detail)| Fault::new(pointer, code(&c), detail)).collect()
 }
 
 /// More than any provider takes of one sender.

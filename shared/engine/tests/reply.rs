@@ -9,7 +9,7 @@ use domain::enrollment::{Outcome, PlannedSend, State};
 use domain::ids::EnrollmentId;
 use domain::message::{DeliveryStatus, InboundEvent, StatusUpdate};
 use domain::time::Timestamp;
-use engine::queue::{MAX_BYTES, encode};
+use engine::queue::{InboundWork, MAX_BYTES, encode};
 use futures::future::join_all;
 use testkit::memory::{MemoryStore, Shop, Verb};
 
@@ -165,6 +165,10 @@ async fn a_body_larger_than_a_message_is_queued_in_several() {
     shop.engine.apply(shop.sender, reports.clone()).await.unwrap();
     let queued = shop.engine.queues.inbounds.lock().unwrap().clone();
     assert!(queued.len() > 1 && queued.iter().all(|work| encode(work).len() <= MAX_BYTES), "{}", queued.len());
-    let events: Vec<InboundEvent> = queued.into_iter().flat_map(|work| work.events).collect();
+    let events = |work| match work {
+        InboundWork::Events { events, .. } => events,
+        InboundWork::Payment { .. } => panic!("nobody paid"),
+    };
+    let events: Vec<InboundEvent> = queued.into_iter().flat_map(events).collect();
     assert_eq!(events, reports[50..], "in their order, but for the first fifty, which are applied at once");
 }

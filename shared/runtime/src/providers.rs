@@ -4,13 +4,16 @@ use std::collections::HashMap;
 
 use channels::Providers;
 use domain::message::{Outbound, ProviderKind, Refusal, SendOutcome};
+use domain::payment::{ChargeEvent, PaymentProvider, PaymentSource};
 use domain::sender::{KnownTemplate, Sender};
 use engine::ports::Channels;
 use serde_json::{Value, json};
 
 use crate::Addresses;
 
-/// Fields of a sender's configuration that are URLs.
+type Checked = Result<(), Vec<channels::FieldError>>;
+
+/// Fields of a sender's or payment source's configuration that are URLs.
 const URL_FIELDS: [&str; 4] = ["base_url", "auth_url", "url", "public_webhook_url"];
 
 /// The providers as a deployment has configured them.
@@ -30,6 +33,26 @@ impl ProviderAdapter {
     pub fn with_origin(mut self, kind: ProviderKind, origin: impl Into<String>) -> Self {
         self.origins.insert(kind, origin.into());
         self
+    }
+
+    /// All faults of shape, and the URLs that may not be called.
+    fn wrong(&self, config: &Value, of_config: Checked, of_credentials: Checked) -> Vec<(String, String, String)> {
+        let mut wrong = Vec::new();
+        for (part, result) in [("config", of_config), ("credentials", of_credentials)] {
+            for error in result.err().unwrap_or_default() {
+                wrong.push((format!("/{part}{}", error.pointer), error.code.to_owned(), error.detail));
+            }
+        }
+        for field in URL_FIELDS {
+            let pointer = format!("/config/{field}");
+            let named = wrong.iter().any(|(p, ..)| *p == pointer);
+            if let Some(url) = config.get(field).and_then(Value::as_str).filter(|_| !named)
+                && !self.addresses.allows(url)
+            {
+                wrong.push((pointer, "address_not_allowed".into(), "must be https on a public host".into()));
+            }
+        }
+        wrong
     }
 
     fn config(&self, sender: &Sender) -> Value {
@@ -60,26 +83,29 @@ impl Channels for ProviderAdapter {
         config: &Value,
         credentials: Option<&Value>,
     ) -> Vec<(String, String, String)> {
-        let mut wrong = Vec::new();
-        let mut add = |part: &str, result: Result<(), Vec<channels::FieldError>>| {
-            for error in result.err().unwrap_or_default() {
-                wrong.push((format!("/{part}{}", error.pointer), error.code.to_owned(), error.detail));
-            }
-        };
-        add("config", channels::check_config(provider, config));
-        if let Some(credentials) = credentials {
-            add("credentials", channels::check_credentials(provider, credentials));
-        }
-        for field in URL_FIELDS {
-            let pointer = format!("/config/{field}");
-            let named = wrong.iter().any(|(p, ..)| *p == pointer);
-            if let Some(url) = config.get(field).and_then(Value::as_str).filter(|_| !named)
-                && !self.addresses.allows(url)
-            {
-                wrong.push((pointer, "address_not_allowed".into(), "must be https on a public host".into()));
-            }
-        }
-        wrong
+        let of_config = channels::check_config(provider, config);
+        let of_credentials = credentials.map_or(Ok(()), |c| channels::check_credentials(provider, c));
+        self.wrong(config, of_config, of_credentials)
+    }
+
+    async fn read_back(
+        &self,
+        source: &PaymentSource,
+        credentials: &Value,
+        payment: &str,
+    ) -> Result<Option<ChargeEvent>, Refusal> {
+        self.providers.read_back(source, credentials, payment).await
+    }
+
+    fn check_source(
+        &self,
+        provider: PaymentProvider,
+        config: &Value,
+        credentials: Option<&Value>,
+    ) -> Vec<(String, String, String)> {
+        let of_config = channels::payments::check_source_config(config);
+        let of_credentials = credentials.map_or(Ok(()), |c| channels::payments::check_source_credentials(provider, c));
+        self.wrong(config, of_config, of_credentials)
     }
 }
 

@@ -19,6 +19,7 @@ use crate::enrollment_item;
 use crate::errors::unreadable;
 use crate::items::{self, Item, s};
 use crate::keys::{self, CONTACT, CONVERSATIONS, ENROLLMENTS, GSI1_PK, GSI1_SK, HOT_END, Key, SK, TARGETS};
+use crate::payments;
 use crate::requests::{ALL_OLD, Expect, Refusal, Transacted, Written, key_text};
 
 const WHAT: &str = "contact";
@@ -200,13 +201,17 @@ pub(crate) async fn save_conversation(
     store.save(CONVERSATION, &key, conversation.rev, conversation).await
 }
 
-/// One conditional write.
+/// One conditional write; for a new target one more before it, by which it is found.
 pub(crate) async fn save_target(
     store: &DynamoStore,
     tenant: TenantId,
     contact: ContactId,
     target: &Target,
 ) -> PortResult<Saved<Target>> {
-    let key = keys::target(tenant, contact, &TargetRef { kind: target.kind, id: target.id.clone() });
+    let named = TargetRef { kind: target.kind, id: target.id.clone() };
+    if target.rev <= 1 {
+        payments::own(store, tenant, contact, &named).await?;
+    }
+    let key = keys::target(tenant, contact, &named);
     store.save(TARGET, &key, target.rev, target).await
 }

@@ -11,7 +11,9 @@ use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD as B64};
 use domain::contact::TargetRef;
 use domain::enrollment::test_send::is_test_version;
 use domain::enrollment::{DaySlot, State};
-use domain::ids::{ApiKeyId, ContactId, EnrollmentId, JobId, MessageId, SenderId, SequenceId, TemplateId, TenantId};
+use domain::ids::{
+    ApiKeyId, ContactId, EnrollmentId, JobId, MessageId, SenderId, SequenceId, SourceId, TemplateId, TenantId,
+};
 use domain::message::Identity;
 use domain::sequence::TargetKind;
 use domain::time::Timestamp;
@@ -88,6 +90,12 @@ pub(crate) const SENDERS: &str = "SENDER#";
 pub(crate) fn sender(id: SenderId) -> Key {
     // The first half of a sender's id is its account, which the partition says already.
     Key::new(tenant(id.tenant()), format!("{SENDERS}{}", compact(&id.as_bytes()[9..])))
+}
+
+pub(crate) const SOURCES: &str = "SOURCE#";
+
+pub(crate) fn source(id: SourceId) -> Key {
+    Key::new(tenant(id.tenant()), format!("{SOURCES}{}", compact(&id.as_bytes()[9..])))
 }
 
 /// A sender's limits have a partition of their own: throttling it touches nothing else.
@@ -223,6 +231,33 @@ pub(crate) fn identity_kind(identity: &Identity) -> (&'static str, &str) {
 /// `hash`: salted, of the identity's value.
 pub(crate) fn identity(of: TenantId, kind: &str, hash: &str) -> Key {
     Key::new(format!("{}#ID#{kind}#{hash}", tenant(of)), "ID")
+}
+
+/// The partition of everybody who has a target of some name. `hash`: salted, of its kind and id.
+pub(crate) fn owners(of: TenantId, hash: &str) -> String {
+    format!("{}#ID#target#{hash}", tenant(of))
+}
+
+pub(crate) const OWNERS: &str = "C#";
+
+pub(crate) fn owner(owners: String, contact: ContactId) -> Key {
+    Key::new(owners, format!("{OWNERS}{}", compact(contact.as_bytes())))
+}
+
+pub(crate) fn owner_of(sk: &str) -> Option<ContactId> {
+    Some(ContactId::from_bytes(array(sk.strip_prefix(OWNERS)?)?))
+}
+
+pub(crate) const UNMATCHED: &str = "UNMATCHED#";
+
+/// The partition of what one payment source told in vain.
+pub(crate) fn unmatched_of(id: SourceId) -> String {
+    format!("{}#SOURCE#{}", tenant(id.tenant()), compact(&id.as_bytes()[9..]))
+}
+
+/// `hash`: salted, of the event's key.
+pub(crate) fn unmatched(id: SourceId, at: Timestamp, hash: &str) -> Key {
+    Key::new(unmatched_of(id), format!("{UNMATCHED}{}#{hash}", instant(at)))
 }
 
 /// `hash`: salted, of the suppression's id.

@@ -27,6 +27,7 @@ mod limits;
 mod lists;
 mod messages;
 mod once;
+mod payments;
 mod port;
 mod requests;
 mod secrets;

@@ -1,21 +1,22 @@
 //! The engine's port, verb by verb; each is in the module of its subject.
 
 use domain::account::{Account, ApiKey};
-use domain::contact::{Contact, Conversation, Person, Target};
+use domain::contact::{Contact, Conversation, Person, Target, TargetRef};
 use domain::content::Attribute;
 use domain::enrollment::{DaySlot, Enrollment, Lease};
-use domain::ids::{ApiKeyId, ContactId, EnrollmentId, JobId, SenderId, SequenceId, TemplateId, TenantId};
+use domain::ids::{ApiKeyId, ContactId, EnrollmentId, JobId, SenderId, SequenceId, SourceId, TemplateId, TenantId};
 use domain::message::{Channel, Identity};
+use domain::payment::PaymentSource;
 use domain::sender::Sender;
 use domain::time::{NaiveDate, Timestamp};
 use engine::model::{
     IdempotencyRecord, Job, JobCounts, JobPart, Page, StoredMessage, StoredSequence, StoredTemplate, Suppression,
-    Version,
+    Unmatched, Version,
 };
 use engine::ports::{Begun, Claim, ContactSaved, DueEntry, EnrollmentFilter, Inserted, PortResult, Saved, Store};
 
 use crate::{
-    DynamoStore, accounts, contacts, enrollments, jobs, limits, messages, once, senders, sequences, templates,
+    DynamoStore, accounts, contacts, enrollments, jobs, limits, messages, once, payments, senders, sequences, templates,
 };
 
 impl Store for DynamoStore {
@@ -84,6 +85,10 @@ impl Store for DynamoStore {
 
     async fn save_target(&self, tenant: TenantId, contact: ContactId, target: &Target) -> PortResult<Saved<Target>> {
         contacts::save_target(self, tenant, contact, target).await
+    }
+
+    async fn owners(&self, tenant: TenantId, target: &TargetRef) -> PortResult<Vec<ContactId>> {
+        payments::owners(self, tenant, target).await
     }
 
     async fn insert_enrollment(&self, tenant: TenantId, enrollment: &Enrollment) -> PortResult<Inserted<Enrollment>> {
@@ -209,6 +214,36 @@ impl Store for DynamoStore {
         latest: Timestamp,
     ) -> PortResult<Option<i64>> {
         limits::reserve(self, sender, spacing, now, latest).await
+    }
+
+    async fn save_source(&self, tenant: TenantId, source: &PaymentSource) -> PortResult<Saved<PaymentSource>> {
+        payments::save(self, tenant, source).await
+    }
+
+    async fn source(&self, id: SourceId) -> PortResult<Option<PaymentSource>> {
+        payments::get(self, id).await
+    }
+
+    async fn sources(&self, tenant: TenantId) -> PortResult<Vec<PaymentSource>> {
+        payments::list(self, tenant).await
+    }
+
+    async fn delete_source(&self, id: SourceId) -> PortResult<bool> {
+        payments::delete(self, id).await
+    }
+
+    async fn put_unmatched(&self, entry: &Unmatched) -> PortResult<()> {
+        payments::put_unmatched(self, entry).await
+    }
+
+    async fn unmatched(
+        &self,
+        source: SourceId,
+        now: Timestamp,
+        cursor: Option<&str>,
+        limit: u32,
+    ) -> PortResult<Page<Unmatched>> {
+        payments::unmatched(self, source, now, cursor, limit).await
     }
 
     async fn take_day(&self, slot: DaySlot, allowance: u32) -> PortResult<bool> {

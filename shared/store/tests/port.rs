@@ -83,6 +83,11 @@ keeps! {
         one_of_many_requests_with_a_key_runs,
         a_lapsed_request_is_taken_over_with_its_seed,
         a_key_given_back_is_free;
+    payments:
+        sources_are_listed_and_saved_over_their_revision,
+        what_matched_nobody_is_one_entry_until_it_expires,
+        everybody_with_a_target_is_found_by_its_name,
+        a_target_is_never_seen_before_its_owner_is_found;
     races:
         a_claim_and_a_finish_know_of_each_other,
         two_enrollments_know_of_each_other,

@@ -1,6 +1,7 @@
 //! Stand-ins for what Ritmo talks to, so that it can be run and tested without it.
 //!
-//! [`whatsapp`] speaks Meta's real HTTP on loopback and refuses what Meta refuses; [`local`] holds
+//! [`whatsapp`] and [`mercadopago`] speak their originals' real HTTP on loopback and refuse what those
+//! refuse; [`local`] holds
 //! the bodies of the local runner's `_local` routes and the record of accepted messages, which all
 //! stand-ins share. The routes themselves, the clock and the delivery of webhooks belong to the
 //! local runner and reach a stand-in as callbacks.
@@ -12,5 +13,6 @@ pub mod exhaustive;
 mod laws;
 pub mod local;
 pub mod memory;
+pub mod mercadopago;
 pub mod sim;
 pub mod whatsapp;

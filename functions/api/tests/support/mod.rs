@@ -9,6 +9,7 @@ use axum::Router;
 use axum::body::Body;
 use domain::enrollment::PlannedSend;
 use domain::message::{Outbound, ProviderKind, Refusal, SendOutcome};
+use domain::payment::{ChargeEvent, PaymentProvider, PaymentSource};
 use domain::sender::{KnownTemplate, Sender};
 use domain::time::Timestamp;
 use engine::accounts::secret_hash;
@@ -102,6 +103,16 @@ impl ports::Channels for Mute {
             parts: None,
         };
         Ok(vec![named("b"), named("a")])
+    }
+
+    async fn read_back(&self, _: &PaymentSource, _: &Value, _: &str) -> Result<Option<ChargeEvent>, Refusal> {
+        Ok(None)
+    }
+
+    fn check_source(&self, _: PaymentProvider, _: &Value, said: Option<&Value>) -> Vec<(String, String, String)> {
+        let missing = said.is_some_and(|said| said.get("secret").is_none());
+        let fault = ("/credentials/secret".to_owned(), "missing_field".to_owned(), "is required".to_owned());
+        missing.then_some(fault).into_iter().collect()
     }
 
     fn check(&self, _: ProviderKind, config: &Value, _: Option<&Value>) -> Vec<(String, String, String)> {

@@ -158,7 +158,7 @@ fn inbound(texts: &[&str]) -> InboundWork {
             name: Some((*text).to_owned()),
         })
     };
-    InboundWork { tenant, sender: SenderId::of(tenant, &mut ids), events: texts.iter().map(event).collect() }
+    InboundWork::Events { tenant, sender: SenderId::of(tenant, &mut ids), events: texts.iter().map(event).collect() }
 }
 
 pub async fn what_is_queued_arrives_as_it_was(of: &impl Delivered) {
@@ -189,7 +189,8 @@ pub async fn a_message_has_a_largest_size(of: &impl Delivered) {
     let of_size = |bytes: usize| {
         let mut work = inbound(&[&"x".repeat((bytes - empty) / 2)]);
         if (bytes - empty) % 2 == 1
-            && let Some(InboundEvent::Message(message)) = work.events.first_mut()
+            && let InboundWork::Events { events, .. } = &mut work
+            && let Some(InboundEvent::Message(message)) = events.first_mut()
         {
             message.id.push('x');
         }

@@ -111,7 +111,7 @@ pub(super) fn retry_after(headers: &HeaderMap) -> Option<u32> {
 }
 
 /// The body, or `None` when it breaks off or is larger than `limit` bytes.
-pub(super) async fn read_bounded(response: &mut reqwest::Response, limit: usize) -> Option<Vec<u8>> {
+pub(crate) async fn read_bounded(response: &mut reqwest::Response, limit: usize) -> Option<Vec<u8>> {
     let mut raw = Vec::new();
     while let Some(chunk) = response.chunk().await.ok()? {
         if raw.len() + chunk.len() > limit {

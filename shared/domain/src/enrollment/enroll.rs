@@ -64,8 +64,11 @@ impl Wish {
         runs.sort_by_key(|e| e.id.run);
         let triggered = |e: &Enrollment| guard!(TriggerOnce, self.trigger.is_some() && e.trigger == self.trigger);
         let granted = |e: &Enrollment| guard!(WishOnce, e.entered.id == self.id);
-        if let Some(same) = runs.iter().find(|e| granted(e) || triggered(e)) {
-            return Decision::Existing(Box::new((*same).clone()));
+        // One event is one trigger, also where it is told again of the same thing under another id.
+        let of_sequence = || person.enrollments.iter().filter(|e| e.id.sequence == self.sequence);
+        let same = runs.iter().copied().find(|e| granted(e)).or_else(|| of_sequence().find(|e| triggered(e)));
+        if let Some(same) = same {
+            return Decision::Existing(Box::new(same.clone()));
         }
         let mut run = 1;
         if let Some(last) = runs.last() {

@@ -321,8 +321,40 @@ impl Twins {
                     templates: None,
                 };
                 drop(both_write!(self.save_sender(tenant, &sender)));
+                self.about_payments().await;
             }
         }
+    }
+
+    async fn about_payments(&mut self) {
+        let (tenant, of) = (self.tenant(), self.one(&self.sources.clone()));
+        match self.rng.random_range(0..6) {
+            0 => drop(both!(self.delete_source(of))),
+            1..4 => {
+                let old = self.fake.source(of).await.unwrap();
+                let source = PaymentSource {
+                    id: of,
+                    rev: self.rev(old.map(|s| s.rev)),
+                    created_at: NOW,
+                    name: self.one(&["one", "two"]).into(),
+                    provider: PaymentProvider::Stripe,
+                    config: json!({}),
+                };
+                drop(both_write!(self.save_source(tenant, &source)));
+            }
+            _ => {
+                let entry = Unmatched {
+                    source: of,
+                    reason: UnmatchedReason::NoMatch,
+                    key: self.one(&["a", "b"]).into(),
+                    at: self.instant(),
+                    received_at: self.one(&[NOW, NOW.plus_days(-30)]),
+                    event: None,
+                };
+                drop(both_write!(self.put_unmatched(&entry)));
+            }
+        }
+        drop(both!(self.source(of)));
     }
 
     pub(super) async fn about_the_rest(&mut self) {

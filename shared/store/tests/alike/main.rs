@@ -19,21 +19,22 @@ use std::fmt::Debug;
 
 use contract::{NOW, enrollment};
 use domain::account::{Account, ApiKey, Role, Settings};
-use domain::contact::{Contact, Conversation, Person, Profile, Target};
+use domain::contact::{Contact, Conversation, Person, Profile, Target, TargetRef};
 use domain::content::{Attribute, VariableType};
 use domain::enrollment::{
     DaySlot, Enrollment, Happening, HappeningCode, Lease, MessageForm, Outcome, ParkReason, State,
 };
 use domain::ids::{
-    ApiKeyId, ContactId, EnrollmentId, Ids, JobId, MessageId, SenderId, SequenceId, TemplateId, TenantId,
+    ApiKeyId, ContactId, EnrollmentId, Ids, JobId, MessageId, SenderId, SequenceId, SourceId, TemplateId, TenantId,
 };
 use domain::message::{Channel, Identity, ProviderKind};
+use domain::payment::{PaymentProvider, PaymentSource};
 use domain::sender::{Sender, SenderLimits};
 use domain::sequence::TargetKind;
 use domain::time::{NaiveDate, Timestamp};
 use engine::model::{
     Direction, IdempotencyRecord, Job, JobCounts, JobPart, JobWork, RowError, StoredMessage, StoredSequence,
-    StoredTemplate, Suppression, Version, suppression_id,
+    StoredTemplate, Suppression, Unmatched, UnmatchedReason, Version, suppression_id,
 };
 use engine::ports::{Claim, ContactSaved, DUE_SHARDS, DueEntry, EnrollmentFilter, Secrets as _, Store as _};
 use rand::rngs::StdRng;
@@ -82,6 +83,7 @@ plain_as_it_is!(
     StoredSequence,
     StoredTemplate,
     Version,
+    PaymentSource,
     Sender,
     Suppression,
     Job,
@@ -202,6 +204,7 @@ struct Twins {
     sequences: [SequenceId; 2],
     /// Of the tenants, in their order.
     senders: [SenderId; 2],
+    sources: [SourceId; 2],
     jobs: [JobId; 2],
     keys: [ApiKeyId; 2],
     messages: [MessageId; 3],
@@ -224,6 +227,7 @@ impl Twins {
             contacts: std::array::from_fn(|_| ContactId::new(&mut ids)),
             sequences: std::array::from_fn(|_| SequenceId::new(&mut ids)),
             senders: tenants.map(|tenant| SenderId::of(tenant, &mut ids)),
+            sources: tenants.map(|tenant| SourceId::of(tenant, &mut ids)),
             jobs: std::array::from_fn(|_| JobId::new(&mut ids)),
             keys: std::array::from_fn(|_| ApiKeyId::new(&mut ids)),
             messages: std::array::from_fn(|_| MessageId::new(&mut ids)),
@@ -279,10 +283,14 @@ impl Twins {
         for shard in 0..DUE_SHARDS {
             drop(both!(self.due(shard, NOW.plus_days(1), 100)));
         }
+        for source in self.sources {
+            both_walk!(self.unmatched(source, NOW), 2);
+        }
         for tenant in self.tenants {
             drop(both!(self.account(tenant)));
             drop(both!(self.keys(tenant)));
             drop(both!(self.senders(tenant)));
+            drop(both!(self.sources(tenant)));
             drop(both!(self.attributes(tenant)));
             drop(both!(self.suppressions(tenant)));
             drop(both!(self.sequences(tenant)));
@@ -296,6 +304,10 @@ impl Twins {
                 both_walk!(self.messages(tenant, contact), 2);
             }
             both_walk!(self.contacts(tenant), 1);
+            for (kind, name) in [(TargetKind::Deal, "1"), (TargetKind::Charge, "1"), (TargetKind::Charge, "1#2")] {
+                let target = TargetRef { kind, id: name.into() };
+                drop(both!(self.owners(tenant, &target)));
+            }
             for job in self.jobs {
                 drop(both!(self.job(tenant, job)));
             }

@@ -9,6 +9,7 @@ pub mod limits;
 pub mod lists;
 pub mod messages;
 pub mod once;
+pub mod payments;
 pub mod races;
 pub mod sequences;
 pub mod templates;

@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Mutex};
 
 use domain::message::{Outbound, ProviderKind, Refusal, SendOutcome};
+use domain::payment::{ChargeEvent, PaymentProvider, PaymentSource};
 use domain::sender::{KnownTemplate, Sender};
 use engine::ports::Channels;
 use serde_json::Value;
@@ -19,12 +20,15 @@ pub enum Answer {
     Never,
 }
 
+type ReadBack = Result<Option<ChargeEvent>, Refusal>;
+
 /// The channels port in memory. Clones share what was sent.
 #[derive(Debug, Clone, Default)]
 pub struct MemoryChannels {
     sent: Arc<Mutex<Vec<Outbound>>>,
     answers: Arc<Mutex<VecDeque<Answer>>>,
     called: Arc<Notify>,
+    payments: Arc<Mutex<VecDeque<ReadBack>>>,
 }
 
 impl MemoryChannels {
@@ -36,6 +40,11 @@ impl MemoryChannels {
     /// What becomes of the next call that nothing was said about.
     pub fn answer(&self, answer: Answer) {
         lock(&self.answers).push_back(answer);
+    }
+
+    /// What the next payment that is read back is.
+    pub fn payment(&self, answer: ReadBack) {
+        lock(&self.payments).push_back(answer);
     }
 
     /// Returns when the provider is called.
@@ -63,6 +72,15 @@ impl Channels for MemoryChannels {
 
     async fn templates(&self, _sender: &Sender, _credentials: &Value) -> Result<Vec<KnownTemplate>, Refusal> {
         Ok(Vec::new())
+    }
+
+    async fn read_back(&self, _: &PaymentSource, _: &Value, _: &str) -> ReadBack {
+        tokio::task::yield_now().await;
+        lock(&self.payments).pop_front().unwrap_or(Ok(None))
+    }
+
+    fn check_source(&self, _: PaymentProvider, _: &Value, _: Option<&Value>) -> Vec<(String, String, String)> {
+        Vec::new()
     }
 
     fn check(&self, _: ProviderKind, _: &Value, _: Option<&Value>) -> Vec<(String, String, String)> {

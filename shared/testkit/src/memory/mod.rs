@@ -10,6 +10,7 @@ mod enrollments;
 mod jobs;
 mod once;
 mod others;
+mod payments;
 mod ports;
 mod shop;
 mod store;

@@ -4,16 +4,19 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use domain::account::{Account, ApiKey};
-use domain::contact::{Contact, Conversation, Person, Target};
+use domain::contact::{Contact, Conversation, Person, Target, TargetRef};
 use domain::content::Attribute;
 use domain::enrollment::{DaySlot, Enrollment, Lease};
-use domain::ids::{ApiKeyId, ContactId, EnrollmentId, Ids, JobId, SenderId, SequenceId, TemplateId, TenantId};
+use domain::ids::{
+    ApiKeyId, ContactId, EnrollmentId, Ids, JobId, SenderId, SequenceId, SourceId, TemplateId, TenantId,
+};
 use domain::message::{Channel, Identity};
+use domain::payment::PaymentSource;
 use domain::sender::Sender;
 use domain::time::{NaiveDate, Timestamp};
 use engine::model::{
     IdempotencyRecord, Job, JobCounts, JobPart, Page, StoredMessage, StoredSequence, StoredTemplate, Suppression,
-    Version,
+    Unmatched, Version,
 };
 use engine::ports::{
     Begun, Claim, Clock, ContactSaved, DueEntry, EnrollmentFilter, Inserted, PortResult, Random, Saved, Secrets, Store,

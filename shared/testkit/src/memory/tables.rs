@@ -5,13 +5,16 @@ use domain::account::{Account, ApiKey};
 use domain::contact::{Contact, Conversation, Target};
 use domain::content::Attribute;
 use domain::enrollment::Enrollment;
-use domain::ids::{ContactId, EnrollmentId, JobId, MessageId, SenderId, SequenceId, TemplateId, TenantId};
+use domain::ids::{ContactId, EnrollmentId, JobId, MessageId, SenderId, SequenceId, SourceId, TemplateId, TenantId};
 use domain::message::Identity;
+use domain::payment::PaymentSource;
 use domain::sender::Sender;
 use domain::sequence::TargetKind;
 use domain::time::{NaiveDate, Timestamp};
 use engine::PortError;
-use engine::model::{Job, JobPart, Page, StoredMessage, StoredSequence, StoredTemplate, Suppression, Version};
+use engine::model::{
+    Job, JobPart, Page, StoredMessage, StoredSequence, StoredTemplate, Suppression, Unmatched, Version,
+};
 use engine::ports::{DUE_SHARDS, DueEntry, PortResult, Saved};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -35,6 +38,8 @@ pub struct Tables {
     pub(super) versions: BTreeMap<(TenantId, SequenceId, u32), Version>,
     pub(super) templates: BTreeMap<(TenantId, TemplateId), StoredTemplate>,
     pub(super) senders: BTreeMap<SenderId, Sender>,
+    pub(super) sources: BTreeMap<SourceId, PaymentSource>,
+    pub(super) unmatched: BTreeMap<(SourceId, Timestamp, String), Unmatched>,
     /// When a sender's next slot is free, in microseconds.
     pub(super) rates: BTreeMap<SenderId, i64>,
     /// How many messages of a sender's day are given away.
@@ -165,6 +170,7 @@ macro_rules! for_each_store_verb {
             contacts(tenant: TenantId, cursor: Option<&str>, limit: u32) -> Page<Contact>;
             save_conversation(tenant: TenantId, contact: ContactId, conversation: &Conversation) -> Saved<Conversation>;
             save_target(tenant: TenantId, contact: ContactId, target: &Target) -> Saved<Target>;
+            owners(tenant: TenantId, target: &TargetRef) -> Vec<ContactId>;
             insert_enrollment(tenant: TenantId, enrollment: &Enrollment) -> Inserted<Enrollment>;
             enrollment(tenant: TenantId, id: EnrollmentId) -> Option<Enrollment>;
             claim(tenant: TenantId, id: EnrollmentId, generation: u32, step: u32, lease: &Lease) -> Claim;
@@ -189,6 +195,12 @@ macro_rules! for_each_store_verb {
             senders(tenant: TenantId) -> Vec<Sender>;
             delete_sender(id: SenderId) -> bool;
             reserve(sender: SenderId, spacing: i64, now: Timestamp, latest: Timestamp) -> Option<i64>;
+            save_source(tenant: TenantId, source: &PaymentSource) -> Saved<PaymentSource>;
+            source(id: SourceId) -> Option<PaymentSource>;
+            sources(tenant: TenantId) -> Vec<PaymentSource>;
+            delete_source(id: SourceId) -> bool;
+            put_unmatched(entry: &Unmatched) -> ();
+            unmatched(source: SourceId, now: Timestamp, cursor: Option<&str>, limit: u32) -> Page<Unmatched>;
             take_day(slot: DaySlot, allowance: u32) -> bool;
             first_day(sender: SenderId, day: NaiveDate) -> NaiveDate;
             save_attribute(tenant: TenantId, attribute: &Attribute) -> ();

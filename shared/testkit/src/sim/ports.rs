@@ -1,17 +1,18 @@
 //! The engine's ports over the simulated world. Every call goes through the gate.
 
 use domain::account::{Account, ApiKey};
-use domain::contact::{Contact, Conversation, Person, Target};
+use domain::contact::{Contact, Conversation, Person, Target, TargetRef};
 use domain::content::Attribute;
 use domain::enrollment::{DaySlot, Enrollment, Lease, PlannedSend};
-use domain::ids::{ApiKeyId, ContactId, EnrollmentId, JobId, SenderId, SequenceId, TemplateId, TenantId};
+use domain::ids::{ApiKeyId, ContactId, EnrollmentId, JobId, SenderId, SequenceId, SourceId, TemplateId, TenantId};
 use domain::message::{Channel, Identity, Outbound, ProviderKind, Refusal, SendOutcome};
+use domain::payment::{ChargeEvent, PaymentProvider, PaymentSource};
 use domain::sender::{KnownTemplate, Sender};
 use domain::time::{NaiveDate, Timestamp};
 use engine::Ports;
 use engine::model::{
     IdempotencyRecord, Job, JobCounts, JobPart, Page, StoredMessage, StoredSequence, StoredTemplate, Suppression,
-    Version,
+    Unmatched, Version,
 };
 use engine::ports::{
     Begun, Channels, Claim, Clock, ContactSaved, DueEntry, EnrollmentFilter, Inserted, PortResult, Queues, Random,
@@ -153,6 +154,14 @@ impl Channels for SimChannels {
 
     async fn templates(&self, _sender: &Sender, _credentials: &Value) -> Result<Vec<KnownTemplate>, Refusal> {
         Ok(Vec::new())
+    }
+
+    async fn read_back(&self, _: &PaymentSource, _: &Value, _: &str) -> Result<Option<ChargeEvent>, Refusal> {
+        Ok(None)
+    }
+
+    fn check_source(&self, _: PaymentProvider, _: &Value, _: Option<&Value>) -> Vec<(String, String, String)> {
+        Vec::new()
     }
 
     fn check(&self, _: ProviderKind, _: &Value, _: Option<&Value>) -> Vec<(String, String, String)> {

@@ -76,7 +76,7 @@ const ROWS: &[Row] = &[
     engine("settle rank", 1803, &[SettleRank]),
     engine("possibly sent", 68, &[PossiblySent]),
     engine("reopen unclaimed", 108, &[ReopenUnclaimed]),
-    Row { name: "settle token", seed: 290, off: &[SettleToken], store: |_| {}, timeouts: false },
+    Row { name: "settle token", seed: 10_392, off: &[SettleToken], store: |_| {}, timeouts: false },
     engine("migrate intent", 47, &[MigrateIntent]),
     engine("migrate holds", 574, &[MigrateHolds]),
     engine("migrate in plan", 653, &[MigrateInPlan]),

@@ -4,6 +4,9 @@
 //! Runs that are due at the same moment are all unsent when each of them is planned: the one that was
 //! due first goes first, and each of the others leaves room for those before it. Whoever waits comes
 //! back under the same generation: nothing is written. Nobody waits long for one that does not come.
+//!
+//! A run that begins while another's message is on the send queue does not see it, and may leave with it:
+//! WhatsApp lends such a burst, and where it does not, its refusal (131056) is waited out.
 
 use super::types::{AttemptResult, Enrollment, State};
 use crate::contact::Person;

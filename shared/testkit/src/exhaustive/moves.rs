@@ -16,8 +16,9 @@ use crate::sim::Violation;
 const WORKERS: usize = 2;
 /// Later than any planned send may wait.
 const LATE_SECONDS: i64 = 3700;
-/// Whatever happens, a run has come to rest by then: the latest date, and a day of tries.
-const REST_BY: i64 = super::plays::START + 4 * 86_400;
+/// Whatever happens, a run has come to rest by then: the latest date and a day of tries; or, with one
+/// message a day, two for its steps and some for what is wasted.
+const REST_BY: i64 = super::plays::START + 10 * 86_400;
 
 /// A state, and how it came about.
 #[derive(Clone)]

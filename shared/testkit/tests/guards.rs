@@ -89,7 +89,7 @@ const ROWS: &[Row] = &[
     store("take day: others' messages", 3, |s| s.take_day_ignores_others = true),
     store("give back: with its write", 345, |s| s.gives_back_always = true),
     engine("day: used", 1, &[DaySlotUsed]),
-    engine("day: its end", 2695, &[DayEnds]),
+    engine("day: its end", 8632, &[DayEnds]),
     engine("contact limit", 2, &[ContactLimit]),
     engine("contact counted", 2, &[ContactCount]),
     engine("contact counted again", 6769, &[CountAgain]),

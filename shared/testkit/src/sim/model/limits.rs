@@ -26,7 +26,7 @@ impl Model {
             self.takes_a_slot(call, now, life);
         }
         if self.scenario.limits.count_days() {
-            self.within_the_day(call, claim, earlier);
+            self.within_the_day(call, claim, earlier, life);
         }
         self.within_the_contacts_limits(call, claim, earlier);
         self.within_the_cap(call, claim, earlier);
@@ -81,13 +81,14 @@ impl Model {
     }
 
     /// A message of a day that the sender has left, sent on that day.
-    fn within_the_day(&mut self, call: &ProviderCall, claim: &ClaimSeen, earlier: &[ProviderCall]) {
+    fn within_the_day(&mut self, call: &ProviderCall, claim: &ClaimSeen, earlier: &[ProviderCall], life: i64) {
         let (key, skew) = (&call.key, self.scenario.max_skew);
         let id = call.attempt.enrollment;
         let Some(day) = claim.day else {
             return self.broken("3", format!("{id}: {key} is sent with no message of the day"));
         };
-        if !(local_day(claim.at - skew)..=local_day(claim.at + skew)).contains(&day) {
+        // As with its hours: the day is looked at when the function begins, and claimed before its end.
+        if !(local_day(claim.at - life - skew)..=local_day(claim.at + skew)).contains(&day) {
             return self.broken("3", format!("{id}: {key} is sent with another day's message"));
         }
         let days = (day - self.first_day.unwrap_or(day)).max(0) as f64;

@@ -3,7 +3,7 @@
 use super::control::ResumeMode;
 use super::plan::Plan;
 use super::status::status;
-use super::tests::{START, World, refusal, update};
+use super::world::{START, World, refusal, update};
 use super::*;
 use crate::ids::AttemptRef;
 use crate::message::{DeliveryStatus, Reaction, SendOutcome};
@@ -73,7 +73,7 @@ fn a_report_that_decides_it_ends_it_at_once() {
     let sending = world.claimed(&world.enrolled(), START);
     let attempt = AttemptRef { enrollment: e.id, generation: sending.lease.as_ref().unwrap().generation };
     let early = world.status(&sending, attempt, DeliveryStatus::Delivered, START).unwrap();
-    assert_eq!(world.settled(&early, &super::tests::accepted(), START).outcome(), Some(Outcome::Completed));
+    assert_eq!(world.settled(&early, &super::world::accepted(), START).outcome(), Some(Outcome::Completed));
 }
 
 #[test]

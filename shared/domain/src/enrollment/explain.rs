@@ -149,7 +149,7 @@ mod tests {
     use serde_json::json;
 
     use super::super::settle::lapse;
-    use super::super::tests::{START, World};
+    use super::super::world::{START, World};
     use super::super::{Outcome, ParkReason};
     use super::*;
 

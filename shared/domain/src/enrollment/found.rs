@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::status::status;
-use super::tests::{START, World, accepted, refusal, update};
+use super::world::{START, World, accepted, refusal, update};
 use super::*;
 use crate::ids::AttemptRef;
 use crate::message::{DeliveryStatus, Reaction, SendOutcome};

@@ -4,39 +4,17 @@
 use super::control::ResumeMode;
 use super::day::DayWish;
 use super::plan::Plan;
-use super::rate::Reservation;
-use super::tests::{START, World, accepted, refusal};
+use super::world::{START, World, accepted, changed, refusal, reservation, sends};
 use super::*;
 use crate::contact_limits::Counted;
 use crate::message::{DeliveryStatus, Reaction, Refusal, SendOutcome};
 use crate::sender::RampUp;
 use crate::time::{NaiveDate, Timestamp};
 
-fn changed(plan: Plan) -> Enrollment {
-    match plan {
-        Plan::Change(next) => *next,
-        other => panic!("no change: {other:?}"),
-    }
-}
-
-fn sends(plan: Plan) -> PlannedSend {
-    match plan {
-        Plan::Send(planned) => *planned,
-        other => panic!("no send: {other:?}"),
-    }
-}
-
 fn wish(plan: Plan) -> DayWish {
     match plan {
         Plan::Day(wish) => *wish,
         other => panic!("no message of a day is asked for: {other:?}"),
-    }
-}
-
-fn reservation(plan: Plan) -> Reservation {
-    match plan {
-        Plan::Reserve(reservation) => *reservation,
-        other => panic!("no reservation: {other:?}"),
     }
 }
 
@@ -295,7 +273,7 @@ fn a_refused_message_keeps_its_place_for_the_day() {
     let due = e.due.unwrap();
     let sending = e.claimed(sends(world.plan(&e, due)).lease("token".into(), due, 120));
     let attempt = crate::ids::AttemptRef { enrollment: e.id, generation: sending.generation };
-    let failed = super::tests::update(DeliveryStatus::Failed, due, Some(refusal(Reaction::OutsideWindow)));
+    let failed = super::world::update(DeliveryStatus::Failed, due, Some(refusal(Reaction::OutsideWindow)));
     let told = super::status::status(&sending, attempt, &failed, &world.planning(), due).unwrap();
     let again = world.settled(&told, &accepted(), due);
     assert_eq!((again.day, told.gives_back(&again, due)), (None, None));

@@ -7,7 +7,7 @@ use serde_json::json;
 use super::control::ResumeMode;
 use super::plan::Plan;
 use super::status::status;
-use super::tests::{START, World, accepted, refusal, update};
+use super::world::{START, World, accepted, refusal, update};
 use super::*;
 use crate::ids::AttemptRef;
 use crate::message::{DeliveryStatus, Reaction, SendOutcome};

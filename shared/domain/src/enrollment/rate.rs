@@ -98,7 +98,7 @@ impl Enrollment {
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
-    use super::super::tests::{START, World};
+    use super::super::world::{self, START, World, changed, sends};
     use super::super::{State, control::ResumeMode};
     use super::*;
     use crate::message::{Reaction, Refusal, SendOutcome};
@@ -110,24 +110,7 @@ mod tests {
     }
 
     fn reservation(world: &World, e: &Enrollment, now: Timestamp) -> Reservation {
-        match world.plan(e, now) {
-            Plan::Reserve(reservation) => *reservation,
-            other => panic!("no reservation: {other:?}"),
-        }
-    }
-
-    fn changed(plan: Plan) -> Enrollment {
-        match plan {
-            Plan::Change(next) => *next,
-            other => panic!("no change: {other:?}"),
-        }
-    }
-
-    fn sends(plan: Plan) -> PlannedSend {
-        match plan {
-            Plan::Send(planned) => *planned,
-            other => panic!("no send: {other:?}"),
-        }
+        world::reservation(world.plan(e, now))
     }
 
     fn micros(at: Timestamp) -> i64 {

@@ -104,7 +104,7 @@ mod tests {
     use serde_json::json;
 
     use super::super::plan::Plan;
-    use super::super::tests::{START, World};
+    use super::super::world::{START, World};
     use super::super::{Outcome, ParkReason, State, StepReason};
     use super::*;
     use crate::contact::Target;

@@ -9,6 +9,7 @@ use axum::http::{HeaderMap, StatusCode, header};
 use axum::middleware::map_response;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
+use channels::Webhook;
 use domain::ids::{SenderId, TenantId};
 use domain::message::ProviderKind;
 use domain::sender::Sender;
@@ -64,23 +65,24 @@ async fn subscribe<P: Ports>(
 async fn receive<P: Ports>(
     State(engine): State<Arc<Engine<P>>>,
     Path((provider, sender_id)): Path<(String, String)>,
+    Query(query): Query<Vec<(String, String)>>,
     headers: HeaderMap,
     raw: Bytes,
 ) -> Result<Response, Response> {
     let sender = sender(&engine, &provider, &sender_id).await?;
+    let (webhook, now) = (Webhook { raw: &raw, headers: &headers, query: &query }, engine.now());
+    let proves = |known: &Value| channels::verify(&sender, &webhook, known, now);
     let known = credentials(&engine, sender.id.tenant(), &sender.id.to_string()).await?;
-    let mut proven = channels::verify(sender.provider, &raw, &headers, &known);
-    if !proven {
-        let renewed = renewed(&engine, sender.id.tenant(), &sender.id.to_string(), &known).await?;
-        proven = renewed.is_some_and(|known| channels::verify(sender.provider, &raw, &headers, &known));
-    }
-    if !proven {
+    let name = sender.id.to_string();
+    if !proves(&known)
+        && !renewed(&engine, sender.id.tenant(), &name, &known).await?.is_some_and(|known| proves(&known))
+    {
         tracing::warn!(sender = %sender.id, "webhook with a wrong signature");
         return Err(problem(StatusCode::UNAUTHORIZED, "bad_signature", "the body is not signed by this sender"));
     }
     // Proven but unreadable: the provider would only send the same bytes again, for days.
-    let Ok(events) = channels::normalise(sender.provider, &raw, &sender.config) else {
-        tracing::warn!(sender = %sender.id, "signed webhook that is no JSON");
+    let Ok(events) = channels::normalise(&sender, &webhook, now) else {
+        tracing::warn!(sender = %sender.id, "signed webhook that cannot be read");
         return Ok(StatusCode::OK.into_response());
     };
     if !events.is_empty() {

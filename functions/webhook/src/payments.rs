@@ -8,7 +8,8 @@ use axum::extract::{DefaultBodyLimit, Path, Query, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::post;
-use channels::payments::{PaymentWebhook, Unusable, normalise, verify};
+use channels::Webhook;
+use channels::payments::{Unusable, normalise, verify};
 use domain::ids::SourceId;
 use domain::payment::{PaymentProvider, PaymentSource};
 use engine::payments::{Told, secrets};
@@ -45,7 +46,7 @@ async fn receive<P: Ports>(
     raw: Bytes,
 ) -> Result<Response, Response> {
     let source = source(&engine, provider, &source_id).await?;
-    let webhook = PaymentWebhook { raw: &raw, headers: &headers, query: &query };
+    let webhook = Webhook { raw: &raw, headers: &headers, query: &query };
     let (tenant, name, now) = (source.id.tenant(), source.id.to_string(), engine.now());
     let proves = |known: &Value| verify(provider, &webhook, &secrets(known, now), now);
     let known = credentials(&engine, tenant, &name).await?;

@@ -134,9 +134,9 @@ impl Local {
         let mut servers = vec![serve(providers, counted(stand_ins.router(), &runner), stop.subscribe())];
 
         let attempts = Attempts::default();
-        let adapter = ProviderAdapter::new(Providers::new().map_err(|_| StartError::Http)?, Addresses::Any)
-            .with_origin(ProviderKind::WhatsappCloud, origin);
-        let channels = LocalChannels { inner: adapter, senders };
+        let providers =
+            Providers::new().map_err(|_| StartError::Http)?.with_origin(ProviderKind::WhatsappCloud, origin);
+        let channels = LocalChannels { inner: ProviderAdapter::new(providers, Addresses::Any), senders };
         let (meters, metrics) = (Meters::default(), Kept::default());
         let parts = Parts {
             dynamo: &dynamo,

@@ -157,6 +157,7 @@ async fn faults(State(inside): Shared, raw: Bytes) -> Answer {
         ProviderKind::WhatsappCloud => {
             inside.stand_ins.whatsapp.add_fault(fault).map_err(|error| unprocessable(&error))?
         }
+        other => return Err(unprocessable(&format!("there is no stand-in for {}", other.as_str()))),
     }
     Ok(Json(echo))
 }

@@ -12,6 +12,7 @@ mod fields;
 pub mod payments;
 mod providers;
 mod signatures;
+mod webhook;
 pub mod whatsapp_cloud;
 
 pub use fields::{FieldError, FieldErrors};
@@ -19,3 +20,4 @@ pub use providers::{
     CONNECT_TIMEOUT, Denied, Malformed, Providers, check_config, check_credentials, normalise, verify,
     verify_subscription,
 };
+pub use webhook::Webhook;

@@ -1,15 +1,17 @@
 //! The choice of the provider's module, and the one HTTP client that all adapters share.
 
+use std::borrow::Cow;
+use std::collections::HashMap;
 use std::time::Duration;
 
 use domain::message::{InboundEvent, Outbound, ProviderKind, Reaction, Refusal, SendOutcome};
 use domain::payment::{ChargeEvent, PaymentSource};
-use domain::sender::KnownTemplate;
-use http::HeaderMap;
-use serde_json::Value;
+use domain::sender::{KnownTemplate, Sender};
+use domain::time::Timestamp;
+use serde_json::{Value, json};
 
-use crate::fields::{FieldError, FieldErrors};
-use crate::whatsapp_cloud;
+use crate::fields::FieldError;
+use crate::{Webhook, whatsapp_cloud};
 
 /// Until a connection (name, TCP, TLS) stands. Past it nothing was written: a known refusal.
 pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
@@ -18,10 +20,10 @@ pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
 const POOL_IDLE_TIMEOUT: Duration = Duration::from_secs(15);
 const POOL_IDLE_PER_HOST: usize = 16;
 
-/// A webhook body that is no JSON document. One that is, but says nothing that we know, is no
-/// error: it normalises to no events.
+/// A webhook body that is not what its provider writes (no JSON document, no form). One that is, but
+/// says nothing that we know, is no error: it normalises to no events.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("not a JSON document")]
+#[error("unreadable body")]
 pub struct Malformed;
 
 /// The verification of a webhook's address carries another token than the sender's.
@@ -33,6 +35,7 @@ pub struct Denied;
 #[derive(Debug, Clone)]
 pub struct Providers {
     http: reqwest::Client,
+    origins: HashMap<ProviderKind, String>,
 }
 
 impl Providers {
@@ -52,23 +55,38 @@ impl Providers {
             .pool_idle_timeout(POOL_IDLE_TIMEOUT)
             .pool_max_idle_per_host(POOL_IDLE_PER_HOST)
             .build()?;
-        Ok(Self { http })
+        Ok(Self { http, origins: HashMap::new() })
+    }
+
+    /// Where a provider is called for senders that do not say (`base_url`); without, its own origin.
+    pub fn with_origin(mut self, kind: ProviderKind, origin: impl Into<String>) -> Self {
+        self.origins.insert(kind, origin.into());
+        self
+    }
+
+    /// A sender's configuration with the origin that its provider has here.
+    fn config<'s>(&self, sender: &'s Sender) -> Cow<'s, Value> {
+        let silent = sender.config.get("base_url").is_none_or(Value::is_null);
+        match self.origins.get(&sender.provider).filter(|_| silent && sender.config.is_object()) {
+            Some(origin) => {
+                let mut config = sender.config.clone();
+                config["base_url"] = json!(origin);
+                Cow::Owned(config)
+            }
+            None => Cow::Borrowed(&sender.config),
+        }
     }
 
     /// One provider call. Takes at most 10 s. A sender whose stored config or credentials no
     /// longer parse is at fault itself: `Refused(Sender, "config")`.
-    pub async fn send(
-        &self,
-        kind: ProviderKind,
-        config: &Value,
-        credentials: &Value,
-        outbound: &Outbound,
-    ) -> SendOutcome {
-        match kind {
-            ProviderKind::WhatsappCloud => match whatsapp_parts(config, credentials) {
+    pub async fn send(&self, sender: &Sender, credentials: &Value, outbound: &Outbound) -> SendOutcome {
+        let config = self.config(sender);
+        match sender.provider {
+            ProviderKind::WhatsappCloud => match whatsapp_parts(&config, credentials) {
                 Ok((config, credentials)) => whatsapp_cloud::send(&self.http, &config, &credentials, outbound).await,
                 Err(refusal) => SendOutcome::Refused(refusal),
             },
+            _ => SendOutcome::Refused(unreadable()),
         }
     }
 
@@ -92,29 +110,28 @@ impl Providers {
     ///
     /// # Errors
     /// The refusal; nothing was changed, so it may be tried again.
-    pub async fn templates(
-        &self,
-        kind: ProviderKind,
-        config: &Value,
-        credentials: &Value,
-    ) -> Result<Vec<KnownTemplate>, Refusal> {
-        match kind {
+    pub async fn templates(&self, sender: &Sender, credentials: &Value) -> Result<Vec<KnownTemplate>, Refusal> {
+        match sender.provider {
             ProviderKind::WhatsappCloud => {
-                let (config, credentials) = whatsapp_parts(config, credentials)?;
+                let (config, credentials) = whatsapp_parts(&self.config(sender), credentials)?;
                 whatsapp_cloud::templates(&self.http, &config, &credentials).await
             }
+            _ => Ok(Vec::new()),
         }
     }
+}
+
+fn unreadable() -> Refusal {
+    Refusal { reaction: Reaction::Sender, code: "config".into(), retry_after: None }
 }
 
 fn whatsapp_parts(
     config: &Value,
     credentials: &Value,
 ) -> Result<(whatsapp_cloud::Config, whatsapp_cloud::Credentials), Refusal> {
-    let unreadable = |_: FieldErrors| Refusal { reaction: Reaction::Sender, code: "config".into(), retry_after: None };
     Ok((
-        whatsapp_cloud::Config::parse(config).map_err(unreadable)?,
-        whatsapp_cloud::Credentials::parse(credentials).map_err(unreadable)?,
+        whatsapp_cloud::Config::parse(config).map_err(|_| unreadable())?,
+        whatsapp_cloud::Credentials::parse(credentials).map_err(|_| unreadable())?,
     ))
 }
 
@@ -125,6 +142,10 @@ fn whatsapp_parts(
 pub fn check_config(kind: ProviderKind, config: &Value) -> Result<(), Vec<FieldError>> {
     match kind {
         ProviderKind::WhatsappCloud => whatsapp_cloud::Config::parse(config).map(drop).map_err(|e| e.0),
+        _ => {
+            let detail = "this provider is not available yet".into();
+            Err(vec![FieldError { pointer: String::new(), code: "invalid_value", detail }])
+        }
     }
 }
 
@@ -135,20 +156,21 @@ pub fn check_config(kind: ProviderKind, config: &Value) -> Result<(), Vec<FieldE
 pub fn check_credentials(kind: ProviderKind, credentials: &Value) -> Result<(), Vec<FieldError>> {
     match kind {
         ProviderKind::WhatsappCloud => whatsapp_cloud::Credentials::parse(credentials).map(drop).map_err(|e| e.0),
+        _ => Ok(()),
     }
 }
 
-/// Whether a webhook's raw body was signed with the sender's secret. `false` also when the stored
-/// credentials no longer parse: nothing unproven gets in.
-pub fn verify(kind: ProviderKind, raw: &[u8], headers: &HeaderMap, credentials: &Value) -> bool {
-    match kind {
-        ProviderKind::WhatsappCloud => {
-            let Ok(credentials) = whatsapp_cloud::Credentials::parse(credentials) else { return false };
-            let mut signatures = headers.get_all(whatsapp_cloud::SIGNATURE_HEADER).iter();
-            let header = signatures.next().and_then(|value| value.to_str().ok());
-            // Two signatures are no signature: which of them counts must not be the sender's choice.
-            signatures.next().is_none() && whatsapp_cloud::verify_signature(raw, header, &credentials)
-        }
+/// Whether a webhook comes from the sender's provider: proven on the raw body by its secret, at a time
+/// near `now` where the proof has one. `false` also when the stored credentials no longer parse: nothing
+/// unproven gets in.
+pub fn verify(sender: &Sender, webhook: &Webhook<'_>, credentials: &Value, now: Timestamp) -> bool {
+    let _ = now;
+    match sender.provider {
+        ProviderKind::WhatsappCloud => whatsapp_cloud::Credentials::parse(credentials).is_ok_and(|known| {
+            let header = webhook.header(whatsapp_cloud::SIGNATURE_HEADER);
+            whatsapp_cloud::verify_signature(webhook.raw, header, &known)
+        }),
+        _ => false,
     }
 }
 
@@ -167,19 +189,24 @@ pub fn verify_subscription(
             let credentials = whatsapp_cloud::Credentials::parse(credentials).map_err(|_| Denied)?;
             whatsapp_cloud::verify_subscription(query, &credentials)
         }
+        // Nobody else asks.
+        _ => Err(Denied),
     }
 }
 
-/// A verified webhook's raw body as events: what may end an enrollment first, statuses last.
+/// A verified webhook as events: what may end an enrollment first, statuses last. `now` dates what comes
+/// without a time.
 ///
 /// # Errors
-/// [`Malformed`] when the body is no JSON.
-pub fn normalise(kind: ProviderKind, raw: &[u8], config: &Value) -> Result<Vec<InboundEvent>, Malformed> {
-    match kind {
-        ProviderKind::WhatsappCloud => match whatsapp_cloud::Config::parse(config) {
-            Ok(config) => whatsapp_cloud::normalise(raw, &config),
+/// [`Malformed`] when the body is not what the provider writes.
+pub fn normalise(sender: &Sender, webhook: &Webhook<'_>, now: Timestamp) -> Result<Vec<InboundEvent>, Malformed> {
+    let _ = now;
+    match sender.provider {
+        ProviderKind::WhatsappCloud => match whatsapp_cloud::Config::parse(&sender.config) {
+            Ok(config) => whatsapp_cloud::normalise(webhook.raw, &config),
             // Without a number of our own every entry is for another number.
             Err(_) => Ok(Vec::new()),
         },
+        _ => Ok(Vec::new()),
     }
 }

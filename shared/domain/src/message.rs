@@ -30,53 +30,57 @@ impl Channel {
     }
 }
 
-/// The provider behind a sender. Grows with the adapters that exist.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, utoipa::ToSchema)]
+/// The provider behind a sender.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum ProviderKind {
     WhatsappCloud,
+    /// Sinch Conversation API: WhatsApp and SMS.
+    Sinch,
+    SinchSms,
+    /// Amazon SES v2.
+    Ses,
+    /// AWS End User Messaging SMS.
+    AwsSms,
+    Twilio,
+    Chatwoot,
+    /// Anything that takes and gives signed JSON (API.md, Senders), for example a WhatsApp Web gateway.
+    Http,
 }
 
 impl ProviderKind {
+    pub const ALL: [Self; 8] = [
+        Self::WhatsappCloud,
+        Self::Sinch,
+        Self::SinchSms,
+        Self::Ses,
+        Self::AwsSms,
+        Self::Twilio,
+        Self::Chatwoot,
+        Self::Http,
+    ];
+
     pub fn as_str(self) -> &'static str {
         match self {
             Self::WhatsappCloud => "whatsapp_cloud",
+            Self::Sinch => "sinch",
+            Self::SinchSms => "sinch_sms",
+            Self::Ses => "ses",
+            Self::AwsSms => "aws_sms",
+            Self::Twilio => "twilio",
+            Self::Chatwoot => "chatwoot",
+            Self::Http => "http",
         }
     }
 
-    pub fn channel(self) -> Channel {
+    /// What its senders may be for.
+    pub fn channels(self) -> &'static [Channel] {
         match self {
-            Self::WhatsappCloud => Channel::Whatsapp,
-        }
-    }
-
-    /// Whether the provider reports what became of a message. Without, an unknown send is
-    /// resolved at once instead of waiting for a report.
-    pub fn has_statuses(self) -> bool {
-        match self {
-            Self::WhatsappCloud => true,
-        }
-    }
-
-    /// Whether a conversation there can be handed over to a bot of the helpdesk's.
-    pub fn has_bots(self) -> bool {
-        match self {
-            Self::WhatsappCloud => false,
-        }
-    }
-
-    /// Seconds between two messages from one sender to one person (CHANNELS.md 1.8), where the provider
-    /// wants some.
-    pub fn pair_seconds(self) -> Option<i64> {
-        match self {
-            Self::WhatsappCloud => Some(6),
-        }
-    }
-
-    /// WhatsApp's 24 h customer service window: outside it only templates go out.
-    pub fn has_reply_window(self) -> bool {
-        match self {
-            Self::WhatsappCloud => true,
+            Self::WhatsappCloud => &[Channel::Whatsapp],
+            Self::Sinch | Self::Http => &[Channel::Whatsapp, Channel::Sms],
+            Self::SinchSms | Self::AwsSms | Self::Twilio => &[Channel::Sms],
+            Self::Ses => &[Channel::Email],
+            Self::Chatwoot => &[Channel::Conversation],
         }
     }
 }
@@ -91,6 +95,8 @@ pub enum Recipient {
     /// A WhatsApp business-scoped user id, for contacts without a known phone.
     Bsuid(String),
     Email(String),
+    /// A conversation of the helpdesk, by its own id.
+    Conversation(String),
 }
 
 /// A rendered message.

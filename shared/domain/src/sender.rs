@@ -30,6 +30,54 @@ pub struct Sender {
     pub templates: Option<Vec<KnownTemplate>>,
 }
 
+impl Sender {
+    /// A sender without limits and faults, as it is first written.
+    pub fn new(id: SenderId, now: Timestamp, channel: Channel, provider: ProviderKind, config: Value) -> Self {
+        Self {
+            id,
+            rev: 1,
+            created_at: now,
+            name: provider.as_str().to_owned(),
+            channel,
+            provider,
+            config,
+            limits: SenderLimits::default(),
+            suspended: None,
+            templates: None,
+        }
+    }
+
+    /// Whether the provider reports what became of a message. Without, an unknown send is resolved at
+    /// once instead of waiting for a report. AWS tells only whom a configuration set names.
+    pub fn has_statuses(&self) -> bool {
+        match self.provider {
+            ProviderKind::Ses | ProviderKind::AwsSms => self.config["configuration_set"].is_string(),
+            _ => true,
+        }
+    }
+
+    /// WhatsApp's 24 h customer service window: outside it only templates go out.
+    pub fn has_reply_window(&self) -> bool {
+        match self.provider {
+            ProviderKind::WhatsappCloud => true,
+            ProviderKind::Sinch => self.channel == Channel::Whatsapp,
+            ProviderKind::Http => self.config["window"] == "24h",
+            _ => false,
+        }
+    }
+
+    /// Whether its conversations can be handed over to a bot of the helpdesk's.
+    pub fn has_bots(&self) -> bool {
+        self.provider == ProviderKind::Chatwoot
+    }
+
+    /// Seconds between two messages to one person (CHANNELS.md 1.8), where the provider wants some.
+    pub fn pair_seconds(&self) -> Option<i64> {
+        let is_whatsapp = matches!(self.provider, ProviderKind::WhatsappCloud | ProviderKind::Sinch);
+        (is_whatsapp && self.channel == Channel::Whatsapp).then_some(6)
+    }
+}
+
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct Suspension {
     /// The provider's code.

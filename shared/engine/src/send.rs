@@ -181,7 +181,7 @@ impl<P: Ports> Engine<P> {
         let mut current = claimed;
         for _ in 0..MAX_RACES {
             let now = self.now();
-            let settled = settle(&current, token, outcome, sender.provider.has_statuses(), &planning, now);
+            let settled = settle(&current, token, outcome, sender.has_statuses(), &planning, now);
             let Some(next) = settled else { return current };
             match self.commit(tenant, &current, &next).await {
                 Ok(Saved::Yes) => return next,

@@ -44,8 +44,9 @@ impl<P: Ports> Engine<P> {
     pub async fn create_sender(&self, tenant: TenantId, new: NewSender, ids: &mut Ids) -> Result<Sender, Invalid> {
         let mut faults = Vec::new();
         check_text(&mut faults, "/name", &new.name);
-        if new.provider.channel() != new.channel {
-            let detail = format!("{} sends by {}", new.provider.as_str(), new.provider.channel().as_str());
+        if !new.provider.channels().contains(&new.channel) {
+            let channels: Vec<_> = new.provider.channels().iter().map(|c| c.as_str()).collect();
+            let detail = format!("{} sends by {}", new.provider.as_str(), channels.join(" or "));
             faults.push(Fault::new("/channel", "wrong_channel", detail));
         }
         faults.extend(check_limits(&new.limits));

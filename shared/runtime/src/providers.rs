@@ -1,13 +1,11 @@
 //! The engine's `Channels` port over the providers' adapters.
 
-use std::collections::HashMap;
-
 use channels::Providers;
 use domain::message::{Outbound, ProviderKind, Refusal, SendOutcome};
 use domain::payment::{ChargeEvent, PaymentProvider, PaymentSource};
 use domain::sender::{KnownTemplate, Sender};
 use engine::ports::Channels;
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use crate::Addresses;
 
@@ -21,18 +19,11 @@ const URL_FIELDS: [&str; 4] = ["base_url", "auth_url", "url", "public_webhook_ur
 pub struct ProviderAdapter {
     providers: Providers,
     addresses: Addresses,
-    origins: HashMap<ProviderKind, String>,
 }
 
 impl ProviderAdapter {
     pub fn new(providers: Providers, addresses: Addresses) -> Self {
-        Self { providers, addresses, origins: HashMap::new() }
-    }
-
-    /// Where a provider is called for senders that do not say (`base_url`); without, its own origin.
-    pub fn with_origin(mut self, kind: ProviderKind, origin: impl Into<String>) -> Self {
-        self.origins.insert(kind, origin.into());
-        self
+        Self { providers, addresses }
     }
 
     /// All faults of shape, and the URLs that may not be called.
@@ -54,26 +45,15 @@ impl ProviderAdapter {
         }
         wrong
     }
-
-    fn config(&self, sender: &Sender) -> Value {
-        let mut config = sender.config.clone();
-        let silent = config.get("base_url").is_none_or(Value::is_null);
-        if let (Some(origin), Some(fields)) =
-            (self.origins.get(&sender.provider).filter(|_| silent), config.as_object_mut())
-        {
-            fields.insert("base_url".into(), json!(origin));
-        }
-        config
-    }
 }
 
 impl Channels for ProviderAdapter {
     async fn send(&self, sender: &Sender, credentials: &Value, outbound: &Outbound) -> SendOutcome {
-        self.providers.send(sender.provider, &self.config(sender), credentials, outbound).await
+        self.providers.send(sender, credentials, outbound).await
     }
 
     async fn templates(&self, sender: &Sender, credentials: &Value) -> Result<Vec<KnownTemplate>, Refusal> {
-        self.providers.templates(sender.provider, &self.config(sender), credentials).await
+        self.providers.templates(sender, credentials).await
     }
 
     /// Pointers start at the request's body: `/config/…` and `/credentials/…`.
@@ -112,39 +92,12 @@ impl Channels for ProviderAdapter {
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
-    use domain::ids::{Ids, SenderId, TenantId};
-    use domain::time::Timestamp;
+    use serde_json::json;
 
     use super::*;
 
     fn adapter(addresses: Addresses) -> ProviderAdapter {
         ProviderAdapter::new(Providers::new().unwrap(), addresses)
-    }
-
-    fn sender(config: Value) -> Sender {
-        let mut ids = Ids::from_seed([0; 32]);
-        let tenant = TenantId::new(&mut ids);
-        Sender {
-            id: SenderId::of(tenant, &mut ids),
-            rev: 1,
-            created_at: Timestamp(0),
-            name: "WhatsApp".into(),
-            channel: domain::message::Channel::Whatsapp,
-            provider: ProviderKind::WhatsappCloud,
-            config,
-            limits: Default::default(),
-            suspended: None,
-            templates: None,
-        }
-    }
-
-    #[test]
-    fn the_configured_origin_is_for_senders_without_one() {
-        let adapter = adapter(Addresses::Any).with_origin(ProviderKind::WhatsappCloud, "http://127.0.0.1:9");
-        let base_url = |config| adapter.config(&sender(config))["base_url"].clone();
-        assert_eq!(base_url(json!({"waba_id": "1"})), "http://127.0.0.1:9");
-        assert_eq!(base_url(json!({"base_url": null})), "http://127.0.0.1:9");
-        assert_eq!(base_url(json!({"base_url": "https://x.example.com"})), "https://x.example.com");
     }
 
     #[test]

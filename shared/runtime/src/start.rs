@@ -70,10 +70,9 @@ pub async fn start(kind: Kind) -> Result<Arc<Engine<LambdaPorts>>, StartError> {
         settings.queues.step.clone(),
         settings.schedules,
     );
-    let providers = Providers::new().map_err(|_| StartError::Http)?;
-    let mut channels = ProviderAdapter::new(providers, Addresses::Public);
+    let mut providers = Providers::new().map_err(|_| StartError::Http)?;
     if let Some(origin) = settings.whatsapp_origin {
-        channels = channels.with_origin(ProviderKind::WhatsappCloud, origin);
+        providers = providers.with_origin(ProviderKind::WhatsappCloud, origin);
     }
     let engine: Engine<LambdaPorts> = Engine {
         timers,
@@ -81,7 +80,7 @@ pub async fn start(kind: Kind) -> Result<Arc<Engine<LambdaPorts>>, StartError> {
         clock: SystemClock,
         random: OsRandom,
         secrets: store.clone(),
-        channels,
+        channels: ProviderAdapter::new(providers, Addresses::Public),
         config: Config {
             lease_seconds: LEASE_SECONDS,
             cache_settings: kind == Kind::Worker,

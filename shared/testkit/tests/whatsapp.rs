@@ -4,13 +4,14 @@
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use channels::Providers;
+use channels::{Providers, Webhook};
 use domain::content::{RenderedButton, RenderedHeader, RenderedParameters, RenderedTemplate};
-use domain::ids::{AttemptRef, ContactId, EnrollmentId, Ids, SequenceId};
+use domain::ids::{AttemptRef, ContactId, EnrollmentId, Ids, SenderId, SequenceId, TenantId};
 use domain::message::{
     Channel, DeliveryStatus, Identity, InboundEvent, InboundKind, Message, Outbound, ProviderKind, Reaction, Recipient,
     Refusal, SendOutcome,
 };
+use domain::sender::Sender;
 use domain::sequence::{TemplateButtonType, TemplateHeaderType};
 use domain::time::Timestamp;
 use serde_json::{Value, json};
@@ -61,6 +62,12 @@ fn hooks(now: &Arc<Mutex<Timestamp>>, scheduled: &Scheduled) -> Hooks {
     }
 }
 
+fn sender(config: &Value) -> Sender {
+    let mut ids = Ids::from_seed([4; 32]);
+    let tenant = TenantId::new(&mut ids);
+    Sender::new(SenderId::of(tenant, &mut ids), Timestamp(0), Channel::Whatsapp, KIND, config.clone())
+}
+
 async fn serve(stand_in: &WhatsappStandIn) -> String {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let origin = format!("http://{}", listener.local_addr().unwrap());
@@ -91,7 +98,7 @@ impl World {
     }
 
     async fn send(&self, outbound: &Outbound) -> SendOutcome {
-        self.providers.send(KIND, &self.config, &self.credentials, outbound).await
+        self.providers.send(&sender(&self.config), &self.credentials, outbound).await
     }
 
     fn fault(&self, fault: Value) {
@@ -110,8 +117,10 @@ impl World {
             .iter()
             .map(|(name, value)| (name.parse::<http::HeaderName>().unwrap(), value.parse().unwrap()))
             .collect();
-        assert!(channels::verify(KIND, delivery.body.as_bytes(), &headers, &self.credentials));
-        channels::normalise(KIND, delivery.body.as_bytes(), &self.config).unwrap()
+        let webhook = Webhook { raw: delivery.body.as_bytes(), headers: &headers, query: &[] };
+        let now = *self.now.lock().unwrap();
+        assert!(channels::verify(&sender(&self.config), &webhook, &self.credentials, now));
+        channels::normalise(&sender(&self.config), &webhook, now).unwrap()
     }
 }
 
@@ -280,7 +289,7 @@ async fn a_template_learns_its_shape_at_first_use() {
         ]})
     );
     // What was learned is what the list tells, in Meta's words and back.
-    let listed = world.providers.templates(KIND, &world.config, &world.credentials).await.unwrap();
+    let listed = world.providers.templates(&sender(&world.config), &world.credentials).await.unwrap();
     assert_eq!((listed[0].name.as_str(), listed[0].body_parameters), ("cobranca_1", 1));
     assert_eq!(
         serde_json::to_value(&listed[0].parts).unwrap(),
@@ -338,7 +347,7 @@ async fn a_set_template_list_decides() {
     }
     assert!(matches!(world.send(&template("other", &["1", "2"])).await, SendOutcome::Accepted { .. }));
 
-    let listed = world.providers.templates(KIND, &world.config, &world.credentials).await.unwrap();
+    let listed = world.providers.templates(&sender(&world.config), &world.credentials).await.unwrap();
     let listed: Vec<_> =
         listed.iter().map(|t| (t.name.as_str(), t.language.as_str(), t.status.as_str(), t.body_parameters)).collect();
     assert_eq!(
@@ -359,11 +368,11 @@ async fn long_template_lists_are_read_over_all_pages() {
     let templates: Vec<Value> =
         (0..250).map(|n| json!({"name": format!("t{n}"), "language": "pt_BR", "body_parameters": n % 3})).collect();
     world.stand_in.set_templates(serde_json::from_value(json!({"templates": templates})).unwrap()).unwrap();
-    let listed = world.providers.templates(KIND, &world.config, &world.credentials).await.unwrap();
+    let listed = world.providers.templates(&sender(&world.config), &world.credentials).await.unwrap();
     assert_eq!(listed.len(), 250);
     assert!(listed.iter().enumerate().all(|(n, t)| t.name == format!("t{n}") && t.body_parameters as usize == n % 3));
     let wrong = json!({"access_token": "other", "app_secret": "s", "verify_token": "v"});
-    let refused = world.providers.templates(KIND, &world.config, &wrong).await.unwrap_err();
+    let refused = world.providers.templates(&sender(&world.config), &wrong).await.unwrap_err();
     assert_eq!((refused.reaction, refused.code.as_str()), (Reaction::Sender, "190"));
 }
 
@@ -371,7 +380,7 @@ async fn long_template_lists_are_read_over_all_pages() {
 async fn senders_faults_are_the_senders() {
     let world = World::new().await;
     let send = async |config: &Value, credentials: &Value| {
-        reaction(world.providers.send(KIND, config, credentials, &template("a", &[])).await)
+        reaction(world.providers.send(&sender(config), credentials, &template("a", &[])).await)
     };
     let wrong_token = json!({"access_token": "other", "app_secret": "s", "verify_token": "v"});
     assert_eq!(send(&world.config, &wrong_token).await, (Reaction::Sender, "190".into()));
@@ -468,7 +477,7 @@ async fn no_connection_is_a_known_refusal() {
     for origin in [closed.as_str(), "http://ritmo.invalid"] {
         let mut config = world.config.clone();
         config["base_url"] = json!(origin);
-        let outcome = world.providers.send(KIND, &config, &world.credentials, &text("oi")).await;
+        let outcome = world.providers.send(&sender(&config), &world.credentials, &text("oi")).await;
         assert_eq!(reaction(outcome), (Reaction::Transient, "connect".into()), "{origin}");
     }
 }
@@ -506,7 +515,7 @@ async fn the_log_survives_a_restart_and_a_torn_last_line() {
     let run = async |stand_in: &WhatsappStandIn, outbound: &Outbound| {
         let mut config = world.config.clone();
         config["base_url"] = json!(serve(stand_in).await);
-        world.providers.send(KIND, &config, &world.credentials, outbound).await
+        world.providers.send(&sender(&config), &world.credentials, outbound).await
     };
     let first = open();
     first.inbound(PHONE, "oi", "snd_one").await.unwrap();

@@ -4,8 +4,9 @@ use domain::payment::{ChargeChange, ChargeEvent, Payer, PaymentNotice, PaymentPr
 use domain::time::Timestamp;
 use serde_json::Value;
 
+use super::Unusable;
 use super::fields::{Data, amount, id, ids, key, parse, text};
-use super::{PaymentWebhook, Unusable};
+use crate::Webhook;
 use crate::signatures::same_text;
 
 const TOKEN_HEADER: &str = "asaas-access-token";
@@ -15,7 +16,7 @@ const CURRENCY: &str = "BRL";
 const OFFSET: &str = "-03:00";
 
 /// The token that was set in Asaas's panel; nothing is signed.
-pub(super) fn verify(webhook: &PaymentWebhook<'_>, secrets: &[&str]) -> bool {
+pub(super) fn verify(webhook: &Webhook<'_>, secrets: &[&str]) -> bool {
     let Some(token) = webhook.header(TOKEN_HEADER).filter(|token| !token.is_empty()) else { return false };
     secrets.iter().any(|secret| same_text(secret, token))
 }

@@ -10,8 +10,9 @@ use domain::message::{Reaction, Refusal};
 use domain::payment::{ChargeChange, ChargeEvent, Payer, PaymentNotice, PaymentProvider};
 use serde_json::Value;
 
+use super::Unusable;
 use super::fields::{Data, amount, currency, id, ids, instant, key, parse, text};
-use super::{PaymentWebhook, Unusable};
+use crate::Webhook;
 use crate::fields::is_path_id;
 use crate::signatures::{lower_hex, signs};
 use crate::whatsapp_cloud::read_bounded;
@@ -27,7 +28,7 @@ const REQUEST_HEADER: &str = "x-request-id";
 /// `ts=…,v1=hex` over `id:…;request-id:…;ts:…;`, with the id of the *query*. The older IPN form
 /// (`?topic=payment&id=…`) comes unsigned: it is let in without a signature, never with a wrong one,
 /// since nothing of it is believed but that a payment is worth reading.
-pub(super) fn verify(webhook: &PaymentWebhook<'_>, secrets: &[&str]) -> bool {
+pub(super) fn verify(webhook: &Webhook<'_>, secrets: &[&str]) -> bool {
     if !webhook.headers.contains_key(SIGNATURE_HEADER) {
         return is_ipn(webhook);
     }
@@ -50,13 +51,13 @@ pub(super) fn verify(webhook: &PaymentWebhook<'_>, secrets: &[&str]) -> bool {
     secrets.iter().any(signed)
 }
 
-fn is_ipn(webhook: &PaymentWebhook<'_>) -> bool {
+fn is_ipn(webhook: &Webhook<'_>) -> bool {
     webhook.query("topic").is_some() && webhook.query("id").is_some() && webhook.query("data.id").is_none()
 }
 
 /// The payment to read back; other things than payments are not ours. What the query names counts:
 /// the body is not signed.
-pub(super) fn normalise(webhook: &PaymentWebhook<'_>) -> Result<Option<PaymentNotice>, Unusable> {
+pub(super) fn normalise(webhook: &Webhook<'_>) -> Result<Option<PaymentNotice>, Unusable> {
     let body = if is_ipn(webhook) { Value::Null } else { parse(webhook.raw)? };
     let kind = webhook.query("type").or_else(|| webhook.query("topic")).or_else(|| text(&body, "type"));
     if kind != Some("payment") {

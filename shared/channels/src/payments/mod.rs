@@ -13,39 +13,13 @@ mod stripe;
 use domain::message::Refusal;
 use domain::payment::{ChargeEvent, PaymentNotice, PaymentProvider};
 use domain::time::Timestamp;
-use http::HeaderMap;
 use serde_json::Value;
 
+use crate::Webhook;
 use crate::fields::{FieldError, Rule, check, is_origin, is_secret};
 
-/// How far a signature's time may be from ours, in seconds, on either side.
-const TOLERANCE: i64 = 300;
 /// More signatures than a rotation needs are not looked at.
 const MAX_SIGNATURES: usize = 16;
-
-/// A webhook as it came.
-#[derive(Debug, Clone, Copy)]
-pub struct PaymentWebhook<'a> {
-    pub raw: &'a [u8],
-    pub headers: &'a HeaderMap,
-    pub query: &'a [(String, String)],
-}
-
-impl<'a> PaymentWebhook<'a> {
-    /// A header that comes once: which of two counts must not be the sender's choice.
-    fn header(&self, name: &str) -> Option<&'a str> {
-        let mut all = self.headers.get_all(name).iter();
-        let first = all.next()?.to_str().ok()?;
-        all.next().is_none().then_some(first)
-    }
-
-    /// A query parameter, as [`header`](Self::header).
-    fn query(&self, name: &str) -> Option<&'a str> {
-        let mut all = self.query.iter().filter(|(key, _)| key == name);
-        let (_, first) = all.next()?;
-        all.next().is_none().then_some(first)
-    }
-}
 
 /// A verified webhook that tells nothing which can be used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -59,7 +33,7 @@ pub enum Unusable {
 
 /// Whether the webhook is its provider's: signed, at a time near `now` where the signature has one,
 /// by any of these secrets (the present one, and the one before it while a change is under way).
-pub fn verify(provider: PaymentProvider, webhook: &PaymentWebhook<'_>, secrets: &[&str], now: Timestamp) -> bool {
+pub fn verify(provider: PaymentProvider, webhook: &Webhook<'_>, secrets: &[&str], now: Timestamp) -> bool {
     match provider {
         PaymentProvider::Stripe => stripe::verify(webhook, secrets, now),
         PaymentProvider::Asaas => asaas::verify(webhook, secrets),
@@ -72,7 +46,7 @@ pub fn verify(provider: PaymentProvider, webhook: &PaymentWebhook<'_>, secrets: 
 ///
 /// # Errors
 /// [`Unusable`]: it could not be read.
-pub fn normalise(provider: PaymentProvider, webhook: &PaymentWebhook<'_>) -> Result<Option<PaymentNotice>, Unusable> {
+pub fn normalise(provider: PaymentProvider, webhook: &Webhook<'_>) -> Result<Option<PaymentNotice>, Unusable> {
     match provider {
         PaymentProvider::Stripe => stripe::normalise(webhook.raw),
         PaymentProvider::Asaas => asaas::normalise(webhook.raw),
@@ -122,10 +96,4 @@ pub fn check_source_credentials(provider: PaymentProvider, credentials: &Value) 
         Rule { name: "access_token", required: needs_token, valid: is_secret, expected: text },
     ];
     check(credentials, &rules).map_err(|e| e.0)
-}
-
-/// Whether a signature's time, in seconds, is near `now`.
-fn is_fresh(time: &str, now: Timestamp) -> bool {
-    let digits = !time.is_empty() && time.len() <= 12 && time.bytes().all(|b| b.is_ascii_digit());
-    digits && time.parse().is_ok_and(|time: i64| (now.0 - time).abs() <= TOLERANCE)
 }

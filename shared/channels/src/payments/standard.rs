@@ -8,8 +8,9 @@ use domain::time::Timestamp;
 use serde_json::{Map, Value, json};
 
 use super::fields::{Data, amount, currency, id, ids, instant, key, parse, text, usable_id};
-use super::{MAX_SIGNATURES, PaymentWebhook, Unusable, is_fresh};
+use super::{MAX_SIGNATURES, Unusable};
 use crate::signatures::signs;
+use crate::webhook::{Webhook, is_fresh};
 
 const ID: &str = "webhook-id";
 const TIMESTAMP: &str = "webhook-timestamp";
@@ -21,7 +22,7 @@ const MAX_DATA: usize = 4 * 1024;
 
 /// `v1,<base64>` over `id.timestamp.body`, one of several behind blanks. The key is what the secret
 /// says in base64, not its text.
-pub(super) fn verify(webhook: &PaymentWebhook<'_>, secrets: &[&str], now: Timestamp) -> bool {
+pub(super) fn verify(webhook: &Webhook<'_>, secrets: &[&str], now: Timestamp) -> bool {
     let headers = [ID, TIMESTAMP, SIGNATURE].map(|name| webhook.header(name));
     let [Some(id), Some(time), Some(signatures)] = headers else { return false };
     if !usable_id(id) || !is_fresh(time, now) {
@@ -43,7 +44,7 @@ pub(super) fn is_secret(secret: &str) -> bool {
     signing_key(secret).is_some_and(|key| (16..=128).contains(&key.len()))
 }
 
-pub(super) fn normalise(webhook: &PaymentWebhook<'_>) -> Result<Option<PaymentNotice>, Unusable> {
+pub(super) fn normalise(webhook: &Webhook<'_>) -> Result<Option<PaymentNotice>, Unusable> {
     let body = parse(webhook.raw)?;
     let event = webhook.header(ID).and_then(|id| event(webhook.raw, &body, id));
     Ok(event.map(|event| PaymentNotice::Charge(Box::new(event))))

@@ -9,14 +9,15 @@ use domain::time::Timestamp;
 use serde_json::Value;
 
 use super::fields::{Data, currency, id, ids, key, minor_units, parse, seconds, text};
-use super::{MAX_SIGNATURES, PaymentWebhook, Unusable, is_fresh};
+use super::{MAX_SIGNATURES, Unusable};
 use crate::signatures::{lower_hex, signs};
+use crate::webhook::{Webhook, is_fresh};
 
 const SIGNATURE_HEADER: &str = "stripe-signature";
 
 /// `t=…,v1=hex[,v1=…]` over `t.body`, under the endpoint's whole secret with its `whsec_`; other
 /// schemes (`v0`) prove nothing.
-pub(super) fn verify(webhook: &PaymentWebhook<'_>, secrets: &[&str], now: Timestamp) -> bool {
+pub(super) fn verify(webhook: &Webhook<'_>, secrets: &[&str], now: Timestamp) -> bool {
     let Some(header) = webhook.header(SIGNATURE_HEADER) else { return false };
     let mut time = None;
     let mut signatures = Vec::new();

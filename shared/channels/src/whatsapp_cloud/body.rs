@@ -16,8 +16,10 @@ pub fn body(outbound: &Outbound) -> Value {
         "biz_opaque_callback_data": outbound.reference.to_string(),
     });
     match &outbound.to {
-        // `send` refuses e-mail addresses before it comes to a body.
-        Recipient::Phone(address) | Recipient::Email(address) => body["to"] = json!(address),
+        // `send` refuses what is no phone before it comes to a body.
+        Recipient::Phone(address) | Recipient::Email(address) | Recipient::Conversation(address) => {
+            body["to"] = json!(address);
+        }
         Recipient::Bsuid(id) => body["recipient"] = json!(id),
     }
     match &outbound.message {

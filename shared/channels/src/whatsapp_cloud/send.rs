@@ -52,7 +52,7 @@ async fn call(
     outbound: &Outbound,
     timeout: Duration,
 ) -> SendOutcome {
-    if matches!(outbound.to, Recipient::Email(_)) {
+    if matches!(outbound.to, Recipient::Email(_) | Recipient::Conversation(_)) {
         return refused(Reaction::Recipient, "not_a_phone");
     }
     if matches!(outbound.message, Message::Email(_)) {

@@ -11,7 +11,7 @@ use crate::contact::{Contact, Person};
 use crate::content::{self, ContentError, Said, Templates, Variables};
 use crate::follow_ups;
 use crate::guard;
-use crate::message::{Channel, Message, ProviderKind, Recipient};
+use crate::message::{Channel, Message, Recipient};
 use crate::sender::Sender;
 use crate::sequence::{ContentType, EmailThread, OutsideWindow, Sequence, Step, StepChannel, WhatsappTemplate};
 use crate::time::Timestamp;
@@ -63,9 +63,20 @@ impl Context<'_> {
         }
         let to = address(contact, sender.channel).ok_or(Not::Skip(StepReason::NoAddress))?;
         let variables = self.variables(e, Some(sender));
-        match sender.provider {
-            ProviderKind::WhatsappCloud => self.compose_whatsapp(e, step, sender, to, &variables, now),
+        if sender.has_reply_window() {
+            return self.compose_whatsapp(e, step, sender, to, &variables, now);
         }
+        let said = self.say(step, sender.channel, &variables)?;
+        Ok(Composed {
+            sender: sender.id,
+            channel: sender.channel,
+            form: MessageForm::Text,
+            to,
+            message: said.message,
+            window_closes: None,
+            why: format!("the step goes by {}", sender.channel.as_str()),
+            blank: said.blank,
+        })
     }
 
     /// The step's own sender; else the account's default for the channel; else the only one.

@@ -76,7 +76,7 @@ pub fn plan(e: &Enrollment, generation: u32, context: &Context<'_>, now: Timesta
             Some(_) => Plan::Change(Box::new(resolve(e, &planning, now))),
             None if now < lease.expires_at => Plan::NotBefore(lease.expires_at),
             None => {
-                let has_statuses = context.sender(lease.sender).is_none_or(|s| s.provider.has_statuses());
+                let has_statuses = context.sender(lease.sender).is_none_or(Sender::has_statuses);
                 Plan::Change(Box::new(lapse(e, has_statuses, &planning, now)))
             }
         };
@@ -214,7 +214,7 @@ impl Context<'_> {
 
     /// When the message may follow the person's last one from this sender, if not now.
     pub(super) fn pair_room(&self, e: &Enrollment, sender: SenderId, now: Timestamp) -> Option<Timestamp> {
-        let apart = self.sender(sender)?.provider.pair_seconds()?;
+        let apart = self.sender(sender)?.pair_seconds()?;
         pair::room(e, self.person, sender, apart, now)
     }
 }

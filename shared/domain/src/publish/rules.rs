@@ -117,7 +117,7 @@ fn static_fallback(step: &Step, at: &str, found: &mut Findings) {
 }
 
 fn bot(step: &Step, at: &str, senders: &[&Sender], found: &mut Findings) {
-    if step.content.type_ == ContentType::Bot && senders.iter().any(|s| !s.provider.has_bots()) {
+    if step.content.type_ == ContentType::Bot && senders.iter().any(|s| !s.has_bots()) {
         let detail = "only a helpdesk conversation can hand over to a bot";
         found.problem(format!("{at}/content/type"), "bot_needs_helpdesk", detail);
     }

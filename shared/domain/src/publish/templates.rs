@@ -11,7 +11,7 @@ use crate::sequence::{
 /// A contact who never wrote is outside the window, so any step may be; and templates are judged
 /// against each sender's synced list (API.md, Senders).
 pub(super) fn check(step: &Step, at: &str, senders: &[&Sender], found: &mut Findings) {
-    let with_window: Vec<&Sender> = senders.iter().copied().filter(|s| s.provider.has_reply_window()).collect();
+    let with_window: Vec<&Sender> = senders.iter().copied().filter(|s| s.has_reply_window()).collect();
     // Without a sender the channel decides: what is missing is said together, not one by one.
     let windowed = !with_window.is_empty() || (senders.is_empty() && channels(step).contains(&Channel::Whatsapp));
     if step.content.type_ == ContentType::WhatsappTemplate {

@@ -8,6 +8,7 @@
 //! What must not live here: decisions about when or whether to send, storage, retries (an adapter
 //! calls its provider once), and logs of message bodies, texts, addresses or secrets.
 
+mod call;
 mod fields;
 pub mod payments;
 mod providers;

@@ -46,7 +46,11 @@ impl Providers {
     /// # Errors
     /// When TLS cannot be set up (no root certificates).
     pub fn new() -> Result<Self, reqwest::Error> {
-        let http = reqwest::Client::builder()
+        Ok(Self { http: Self::client()?, origins: HashMap::new() })
+    }
+
+    pub(crate) fn client() -> Result<reqwest::Client, reqwest::Error> {
+        reqwest::Client::builder()
             .user_agent(concat!("Ritmo/", env!("CARGO_PKG_VERSION")))
             .connect_timeout(CONNECT_TIMEOUT)
             .redirect(reqwest::redirect::Policy::none())
@@ -54,8 +58,7 @@ impl Providers {
             .no_proxy()
             .pool_idle_timeout(POOL_IDLE_TIMEOUT)
             .pool_max_idle_per_host(POOL_IDLE_PER_HOST)
-            .build()?;
-        Ok(Self { http, origins: HashMap::new() })
+            .build()
     }
 
     /// Where a provider is called for senders that do not say (`base_url`); without, its own origin.
@@ -81,13 +84,22 @@ impl Providers {
     /// longer parse is at fault itself: `Refused(Sender, "config")`.
     pub async fn send(&self, sender: &Sender, credentials: &Value, outbound: &Outbound) -> SendOutcome {
         let config = self.config(sender);
-        match sender.provider {
+        let outcome = match sender.provider {
             ProviderKind::WhatsappCloud => match whatsapp_parts(&config, credentials) {
                 Ok((config, credentials)) => whatsapp_cloud::send(&self.http, &config, &credentials, outbound).await,
                 Err(refusal) => SendOutcome::Refused(refusal),
             },
             _ => SendOutcome::Refused(unreadable()),
+        };
+        let provider = sender.provider.as_str();
+        match &outcome {
+            SendOutcome::Accepted { .. } => tracing::debug!(provider, "message accepted"),
+            SendOutcome::Refused(refusal) => {
+                tracing::debug!(provider, code = %refusal.code, reaction = ?refusal.reaction, "message refused");
+            }
+            SendOutcome::Ambiguous => tracing::debug!(provider, "answer unknown"),
         }
+        outcome
     }
 
     /// What its provider says of a payment that a webhook only named; `None` when that is nothing.

@@ -18,7 +18,6 @@ pub use body::body;
 pub use classify::classify;
 pub use config::{Config, Credentials, DEFAULT_API_VERSION, DEFAULT_ORIGIN};
 pub use normalise::{MAX_EVENTS, normalise};
-pub(crate) use send::read_bounded;
-pub use send::{TOTAL_TIMEOUT, send};
+pub use send::send;
 pub use templates::templates;
 pub use verify::{SIGNATURE_HEADER, verify_signature, verify_subscription};

@@ -13,6 +13,8 @@ mod fields;
 pub mod payments;
 mod providers;
 mod signatures;
+mod sms;
+pub mod twilio;
 mod webhook;
 pub mod whatsapp_cloud;
 

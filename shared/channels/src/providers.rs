@@ -11,7 +11,7 @@ use domain::time::Timestamp;
 use serde_json::{Value, json};
 
 use crate::fields::FieldError;
-use crate::{Webhook, whatsapp_cloud};
+use crate::{Webhook, twilio, whatsapp_cloud};
 
 /// Until a connection (name, TCP, TLS) stands. Past it nothing was written: a known refusal.
 pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
@@ -89,6 +89,10 @@ impl Providers {
                 Ok((config, credentials)) => whatsapp_cloud::send(&self.http, &config, &credentials, outbound).await,
                 Err(refusal) => SendOutcome::Refused(refusal),
             },
+            ProviderKind::Twilio => match twilio_parts(&config, credentials) {
+                Some((config, credentials)) => twilio::send(&self.http, &config, &credentials, outbound).await,
+                None => SendOutcome::Refused(unreadable()),
+            },
             _ => SendOutcome::Refused(unreadable()),
         };
         let provider = sender.provider.as_str();
@@ -147,6 +151,10 @@ fn whatsapp_parts(
     ))
 }
 
+fn twilio_parts(config: &Value, credentials: &Value) -> Option<(twilio::Config, twilio::Credentials)> {
+    Some((twilio::Config::parse(config).ok()?, twilio::Credentials::parse(credentials).ok()?))
+}
+
 /// Whether a new sender's `config` has the provider's shape. Pointers are relative to `config`.
 ///
 /// # Errors
@@ -154,6 +162,7 @@ fn whatsapp_parts(
 pub fn check_config(kind: ProviderKind, config: &Value) -> Result<(), Vec<FieldError>> {
     match kind {
         ProviderKind::WhatsappCloud => whatsapp_cloud::Config::parse(config).map(drop).map_err(|e| e.0),
+        ProviderKind::Twilio => twilio::Config::parse(config).map(drop).map_err(|e| e.0),
         _ => {
             let detail = "this provider is not available yet".into();
             Err(vec![FieldError { pointer: String::new(), code: "invalid_value", detail }])
@@ -168,6 +177,7 @@ pub fn check_config(kind: ProviderKind, config: &Value) -> Result<(), Vec<FieldE
 pub fn check_credentials(kind: ProviderKind, credentials: &Value) -> Result<(), Vec<FieldError>> {
     match kind {
         ProviderKind::WhatsappCloud => whatsapp_cloud::Credentials::parse(credentials).map(drop).map_err(|e| e.0),
+        ProviderKind::Twilio => twilio::Credentials::parse(credentials).map(drop).map_err(|e| e.0),
         _ => Ok(()),
     }
 }
@@ -182,6 +192,8 @@ pub fn verify(sender: &Sender, webhook: &Webhook<'_>, credentials: &Value, now: 
             let header = webhook.header(whatsapp_cloud::SIGNATURE_HEADER);
             whatsapp_cloud::verify_signature(webhook.raw, header, &known)
         }),
+        ProviderKind::Twilio => twilio_parts(&sender.config, credentials)
+            .is_some_and(|(config, known)| twilio::verify_signature(webhook, &config, &known)),
         _ => false,
     }
 }
@@ -212,11 +224,14 @@ pub fn verify_subscription(
 /// # Errors
 /// [`Malformed`] when the body is not what the provider writes.
 pub fn normalise(sender: &Sender, webhook: &Webhook<'_>, now: Timestamp) -> Result<Vec<InboundEvent>, Malformed> {
-    let _ = now;
     match sender.provider {
         ProviderKind::WhatsappCloud => match whatsapp_cloud::Config::parse(&sender.config) {
             Ok(config) => whatsapp_cloud::normalise(webhook.raw, &config),
             // Without a number of our own every entry is for another number.
+            Err(_) => Ok(Vec::new()),
+        },
+        ProviderKind::Twilio => match twilio::Config::parse(&sender.config) {
+            Ok(config) => twilio::normalise(webhook, &config, now),
             Err(_) => Ok(Vec::new()),
         },
         _ => Ok(Vec::new()),

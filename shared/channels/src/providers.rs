@@ -12,8 +12,8 @@ use domain::time::Timestamp;
 use serde_json::{Value, json};
 
 use crate::aws::Aws;
-use crate::fields::FieldError;
-use crate::{Webhook, twilio, whatsapp_cloud};
+use crate::fields::{FieldError, check};
+use crate::{Webhook, aws_sms, twilio, whatsapp_cloud};
 
 /// Until a connection (name, TCP, TLS) stands. Past it nothing was written: a known refusal.
 pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
@@ -94,6 +94,14 @@ impl Providers {
                 Ok((config, credentials)) => whatsapp_cloud::send(&self.http, &config, &credentials, outbound).await,
                 Err(refusal) => SendOutcome::Refused(refusal),
             },
+            ProviderKind::AwsSms => match aws_sms::Config::parse(&sender.config) {
+                Ok(config) => {
+                    let origin = self.origins.get(&ProviderKind::AwsSms).map(String::as_str);
+                    let client = self.aws.sms(config.region.as_deref(), origin);
+                    aws_sms::send(&client, &config, outbound).await
+                }
+                Err(_) => SendOutcome::Refused(unreadable()),
+            },
             ProviderKind::Twilio => match twilio_parts(&config, credentials) {
                 Some((config, credentials)) => twilio::send(&self.http, &config, &credentials, outbound).await,
                 None => SendOutcome::Refused(unreadable()),
@@ -167,6 +175,7 @@ fn twilio_parts(config: &Value, credentials: &Value) -> Option<(twilio::Config, 
 pub fn check_config(kind: ProviderKind, config: &Value) -> Result<(), Vec<FieldError>> {
     match kind {
         ProviderKind::WhatsappCloud => whatsapp_cloud::Config::parse(config).map(drop).map_err(|e| e.0),
+        ProviderKind::AwsSms => aws_sms::Config::parse(config).map(drop).map_err(|e| e.0),
         ProviderKind::Twilio => twilio::Config::parse(config).map(drop).map_err(|e| e.0),
         _ => {
             let detail = "this provider is not available yet".into();
@@ -182,6 +191,7 @@ pub fn check_config(kind: ProviderKind, config: &Value) -> Result<(), Vec<FieldE
 pub fn check_credentials(kind: ProviderKind, credentials: &Value) -> Result<(), Vec<FieldError>> {
     match kind {
         ProviderKind::WhatsappCloud => whatsapp_cloud::Credentials::parse(credentials).map(drop).map_err(|e| e.0),
+        ProviderKind::AwsSms => check(credentials, &[]).map_err(|e| e.0),
         ProviderKind::Twilio => twilio::Credentials::parse(credentials).map(drop).map_err(|e| e.0),
         _ => Ok(()),
     }

@@ -10,9 +10,12 @@
 
 mod call;
 mod fields;
+mod foreign;
+mod identity;
 pub mod payments;
 mod providers;
 mod signatures;
+pub mod sinch;
 mod webhook;
 pub mod whatsapp_cloud;
 

@@ -12,9 +12,12 @@
 mod aws;
 mod call;
 mod fields;
+mod foreign;
+mod identity;
 pub mod payments;
 mod providers;
 mod signatures;
+pub mod sinch;
 mod webhook;
 pub mod whatsapp_cloud;
 

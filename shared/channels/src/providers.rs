@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 
 use crate::aws::Aws;
 use crate::fields::{FieldError, check};
-use crate::{Webhook, aws_sms, twilio, whatsapp_cloud};
+use crate::{Webhook, aws_sms, sinch, twilio, whatsapp_cloud};
 
 /// Until a connection (name, TCP, TLS) stands. Past it nothing was written: a known refusal.
 pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
@@ -40,6 +40,7 @@ pub struct Providers {
     #[allow(dead_code, reason = "its adapters come one by one")]
     aws: Aws,
     origins: HashMap<ProviderKind, String>,
+    sinch_tokens: sinch::Tokens,
 }
 
 impl Providers {
@@ -51,7 +52,8 @@ impl Providers {
     /// # Errors
     /// When TLS cannot be set up (no root certificates).
     pub fn new(sdk: &SdkConfig) -> Result<Self, reqwest::Error> {
-        Ok(Self { http: Self::client()?, aws: Aws::new(sdk), origins: HashMap::new() })
+        let (http, aws, sinch_tokens) = (Self::client()?, Aws::new(sdk), sinch::Tokens::default());
+        Ok(Self { http, aws, origins: HashMap::new(), sinch_tokens })
     }
 
     pub(crate) fn client() -> Result<reqwest::Client, reqwest::Error> {
@@ -72,17 +74,18 @@ impl Providers {
         self
     }
 
-    /// A sender's configuration with the origin that its provider has here.
+    /// A sender's configuration with the origin that its provider has here; of Sinch's two hosts both.
     fn config<'s>(&self, sender: &'s Sender) -> Cow<'s, Value> {
-        let silent = sender.config.get("base_url").is_none_or(Value::is_null);
-        match self.origins.get(&sender.provider).filter(|_| silent && sender.config.is_object()) {
-            Some(origin) => {
-                let mut config = sender.config.clone();
-                config["base_url"] = json!(origin);
-                Cow::Owned(config)
-            }
-            None => Cow::Borrowed(&sender.config),
+        let Some(origin) = self.origins.get(&sender.provider).filter(|_| sender.config.is_object()) else {
+            return Cow::Borrowed(&sender.config);
+        };
+        let mut config = sender.config.clone();
+        let names: &[&str] =
+            if sender.provider == ProviderKind::Sinch { &["base_url", "auth_url"] } else { &["base_url"] };
+        for name in names.iter().filter(|name| sender.config.get(name).is_none_or(Value::is_null)) {
+            config[name] = json!(origin);
         }
+        Cow::Owned(config)
     }
 
     /// One provider call. Takes at most 10 s. A sender whose stored config or credentials no
@@ -103,8 +106,15 @@ impl Providers {
                 Err(_) => SendOutcome::Refused(unreadable()),
             },
             ProviderKind::Twilio => match twilio_parts(&config, credentials) {
-                Some((config, credentials)) => twilio::send(&self.http, &config, &credentials, outbound).await,
-                None => SendOutcome::Refused(unreadable()),
+                Ok((config, credentials)) => twilio::send(&self.http, &config, &credentials, outbound).await,
+                Err(refusal) => SendOutcome::Refused(refusal),
+            },
+            ProviderKind::Sinch => match sinch_parts(&config, credentials) {
+                Ok((config, credentials)) => {
+                    let tokens = &self.sinch_tokens;
+                    sinch::send(&self.http, tokens, &config, &credentials, sender.channel, outbound).await
+                }
+                Err(refusal) => SendOutcome::Refused(refusal),
             },
             _ => SendOutcome::Refused(unreadable()),
         };
@@ -145,6 +155,10 @@ impl Providers {
                 let (config, credentials) = whatsapp_parts(&self.config(sender), credentials)?;
                 whatsapp_cloud::templates(&self.http, &config, &credentials).await
             }
+            // Not among what the Conversation API tells: its senders stay unsynced.
+            ProviderKind::Sinch => {
+                Err(Refusal { reaction: Reaction::Message, code: "not_listed".into(), retry_after: None })
+            }
             _ => Ok(Vec::new()),
         }
     }
@@ -164,8 +178,18 @@ fn whatsapp_parts(
     ))
 }
 
-fn twilio_parts(config: &Value, credentials: &Value) -> Option<(twilio::Config, twilio::Credentials)> {
-    Some((twilio::Config::parse(config).ok()?, twilio::Credentials::parse(credentials).ok()?))
+fn twilio_parts(config: &Value, credentials: &Value) -> Result<(twilio::Config, twilio::Credentials), Refusal> {
+    Ok((
+        twilio::Config::parse(config).map_err(|_| unreadable())?,
+        twilio::Credentials::parse(credentials).map_err(|_| unreadable())?,
+    ))
+}
+
+fn sinch_parts(config: &Value, credentials: &Value) -> Result<(sinch::Config, sinch::Credentials), Refusal> {
+    Ok((
+        sinch::Config::parse(config).map_err(|_| unreadable())?,
+        sinch::Credentials::parse(credentials).map_err(|_| unreadable())?,
+    ))
 }
 
 /// Whether a new sender's `config` has the provider's shape. Pointers are relative to `config`.
@@ -177,6 +201,7 @@ pub fn check_config(kind: ProviderKind, config: &Value) -> Result<(), Vec<FieldE
         ProviderKind::WhatsappCloud => whatsapp_cloud::Config::parse(config).map(drop).map_err(|e| e.0),
         ProviderKind::AwsSms => aws_sms::Config::parse(config).map(drop).map_err(|e| e.0),
         ProviderKind::Twilio => twilio::Config::parse(config).map(drop).map_err(|e| e.0),
+        ProviderKind::Sinch => sinch::Config::parse(config).map(drop).map_err(|e| e.0),
         _ => {
             let detail = "this provider is not available yet".into();
             Err(vec![FieldError { pointer: String::new(), code: "invalid_value", detail }])
@@ -193,6 +218,7 @@ pub fn check_credentials(kind: ProviderKind, credentials: &Value) -> Result<(), 
         ProviderKind::WhatsappCloud => whatsapp_cloud::Credentials::parse(credentials).map(drop).map_err(|e| e.0),
         ProviderKind::AwsSms => check(credentials, &[]).map_err(|e| e.0),
         ProviderKind::Twilio => twilio::Credentials::parse(credentials).map(drop).map_err(|e| e.0),
+        ProviderKind::Sinch => sinch::Credentials::parse(credentials).map(drop).map_err(|e| e.0),
         _ => Ok(()),
     }
 }
@@ -201,14 +227,16 @@ pub fn check_credentials(kind: ProviderKind, credentials: &Value) -> Result<(), 
 /// near `now` where the proof has one. `false` also when the stored credentials no longer parse: nothing
 /// unproven gets in.
 pub fn verify(sender: &Sender, webhook: &Webhook<'_>, credentials: &Value, now: Timestamp) -> bool {
-    let _ = now;
     match sender.provider {
         ProviderKind::WhatsappCloud => whatsapp_cloud::Credentials::parse(credentials).is_ok_and(|known| {
             let header = webhook.header(whatsapp_cloud::SIGNATURE_HEADER);
             whatsapp_cloud::verify_signature(webhook.raw, header, &known)
         }),
         ProviderKind::Twilio => twilio_parts(&sender.config, credentials)
-            .is_some_and(|(config, known)| twilio::verify_signature(webhook, &config, &known)),
+            .is_ok_and(|(config, known)| twilio::verify_signature(webhook, &config, &known)),
+        ProviderKind::Sinch => {
+            sinch::Credentials::parse(credentials).is_ok_and(|known| sinch::verify(webhook, &known, now))
+        }
         _ => false,
     }
 }
@@ -247,6 +275,13 @@ pub fn normalise(sender: &Sender, webhook: &Webhook<'_>, now: Timestamp) -> Resu
         },
         ProviderKind::Twilio => match twilio::Config::parse(&sender.config) {
             Ok(config) => twilio::normalise(webhook, &config, now),
+            Err(_) => Ok(Vec::new()),
+        },
+        ProviderKind::Sinch => match sinch::Config::parse(&sender.config) {
+            Ok(config) => {
+                let event = sinch::normalise(webhook.raw, &config, sender.channel, now)?;
+                Ok(event.into_iter().collect())
+            }
             Err(_) => Ok(Vec::new()),
         },
         _ => Ok(Vec::new()),

@@ -1,24 +1,31 @@
 //! What an account gives for a sender of AWS's. It has no secrets: the deployment's role may send.
 
+use serde::Deserialize;
 use serde_json::Value;
 
-use crate::fields::{FieldErrors, Rule, check};
+use crate::fields::{FieldErrors, Rule, parse};
 
 /// A sender's open settings.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Config {
     /// A phone number, a sender id or a pool, by its name, id or ARN.
     pub origination_identity: String,
     /// Without one AWS tells nobody what became of a message.
+    #[serde(default)]
     pub configuration_set: Option<String>,
     /// Where the identity lives; without, the deployment's own region.
+    #[serde(default)]
     pub region: Option<String>,
+    #[serde(default)]
     pub message_type: MessageType,
 }
 
 /// What AWS routes by: promotional messages may be held back, and are forbidden to some numbers.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[serde(rename_all = "UPPERCASE")]
 pub enum MessageType {
+    #[default]
     Transactional,
     Promotional,
 }
@@ -30,7 +37,7 @@ impl Config {
     /// Every wrong field by name.
     pub fn parse(value: &Value) -> Result<Self, FieldErrors> {
         let rule = |name, required, valid, expected| Rule { name, required, valid, expected };
-        check(
+        parse(
             value,
             &[
                 rule("origination_identity", true, is_name, "a number, id or ARN of at most 256 characters"),
@@ -38,18 +45,7 @@ impl Config {
                 rule("region", false, is_region, "a region like sa-east-1"),
                 rule("message_type", false, is_message_type, "TRANSACTIONAL or PROMOTIONAL"),
             ],
-        )?;
-        let text = |name: &str| value.get(name).and_then(Value::as_str).map(str::to_owned);
-        let message_type = match text("message_type").as_deref() {
-            Some("PROMOTIONAL") => MessageType::Promotional,
-            _ => MessageType::Transactional,
-        };
-        Ok(Self {
-            origination_identity: text("origination_identity").unwrap_or_default(),
-            configuration_set: text("configuration_set"),
-            region: text("region"),
-            message_type,
-        })
+        )
     }
 }
 

@@ -9,13 +9,12 @@ use serde_json::Value;
 
 use super::classify::classify_event;
 use super::config::Config;
+use crate::foreign::{MAX_TEXT, cut, id, text};
+use crate::identity::of_phone;
 use crate::{Malformed, sms};
 
 /// The key of `context` under which an event carries our reference.
 pub(super) const REFERENCE: &str = "reference";
-
-/// Bytes of an id that is kept: a store's key must hold it.
-const MAX_ID: usize = 512;
 
 /// The event in a verified notification's message: what became of a message of ours, or a reply to our
 /// number. `published` dates a reply, which has no time of its own.
@@ -30,19 +29,19 @@ pub fn normalise(message: &[u8], config: &Config, published: Timestamp) -> Resul
 
 /// A two-way message. `messageKeyword` is the number's, not the person's.
 fn reply(message: &Value, config: &Config, published: Timestamp) -> Option<InboundEvent> {
-    let id = id(message, "inboundMessageId")?;
+    let message_id = id(message, "inboundMessageId")?;
     // A pool or an id stands for numbers that we do not know.
     let to = text(message, "destinationNumber")?;
     if sms::is_e164(&config.origination_identity) && to != config.origination_identity {
         return None;
     }
     Some(InboundEvent::Message(InboundMessage {
-        id,
-        from: vec![sms::identity(text(message, "originationNumber")?)?],
+        id: message_id,
+        from: vec![of_phone(text(message, "originationNumber")?)?],
         at: published,
         kind: InboundKind::Text,
-        text: text(message, "messageBody").map(str::to_owned),
-        in_reply_to: self::id(message, "previousPublishedMessageId"),
+        text: text(message, "messageBody").map(|text| cut(text, MAX_TEXT)),
+        in_reply_to: id(message, "previousPublishedMessageId"),
         name: None,
     }))
 }
@@ -73,12 +72,4 @@ fn status(message: &Value) -> Option<InboundEvent> {
 fn time(message: &Value) -> Option<Timestamp> {
     let seconds = message.get("eventTimestamp")?.as_i64()? / 1_000;
     (1..=100_000_000_000).contains(&seconds).then_some(Timestamp(seconds))
-}
-
-fn text<'a>(object: &'a Value, name: &str) -> Option<&'a str> {
-    object.get(name)?.as_str().filter(|text| !text.is_empty())
-}
-
-fn id(object: &Value, name: &str) -> Option<String> {
-    text(object, name).filter(|id| id.len() <= MAX_ID).map(str::to_owned)
 }

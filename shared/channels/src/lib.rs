@@ -18,6 +18,8 @@ pub mod payments;
 mod providers;
 mod signatures;
 pub mod sinch;
+mod sms;
+pub mod twilio;
 mod webhook;
 pub mod whatsapp_cloud;
 

@@ -148,6 +148,14 @@ proptest! {
                 Move::Reply(ends) => e.replied(now, ends.then_some(Outcome::Replied), now),
             };
             let Some(next) = next else { continue };
+            if let (Some(lease), None) = (&before.lease, &next.lease) {
+                let mut attempts = next.records.iter().flat_map(|r| &r.attempts);
+                let failed = |a: &Attempt| matches!(a.result, AttemptResult::Failed(_));
+                // A failure told before its lease ran out.
+                if attempts.any(|a| a.generation == lease.generation && failed(a)) {
+                    open_sends.retain(|s| *s != before.step);
+                }
+            }
             let mut holding = e.clone();
             holding.day = holds;
             if let Some(back) = holding.gives_back(&next, now) {

@@ -133,7 +133,7 @@ impl Local {
         let runner = Runner::new(clock);
         let senders = Senders::new(uncounted.clone(), identity.tenant);
         let stand_ins = Arc::new(StandIns::new(&runner, senders.clone(), dir)?);
-        let mut providers = Providers::new().map_err(|_| StartError::Http)?;
+        let mut providers = Providers::new(&aws_sdk()).map_err(|_| StartError::Http)?;
         let mut servers = Vec::new();
         for stand_in in &stand_ins.all {
             let listener = TcpListener::bind("127.0.0.1:0").await?;
@@ -142,11 +142,6 @@ impl Local {
         }
 
         let attempts = Attempts::default();
-<<<<<<< HEAD
-        let providers = Providers::new(&aws_sdk()).map_err(|_| StartError::Http)?;
-        let providers = providers.with_origin(ProviderKind::WhatsappCloud, origin);
-=======
->>>>>>> runner
         let channels = LocalChannels { inner: ProviderAdapter::new(providers, Addresses::Any), senders };
         let (meters, metrics) = (Meters::default(), Kept::default());
         let parts = Parts {

@@ -81,25 +81,10 @@ impl World {
         let desk = Desk::new(hooks(&now, &scheduled));
         let stand_in = WhatsappStandIn::new(desk.clone()).unwrap();
         let origin = serve(&stand_in).await;
-<<<<<<< HEAD
-        let access = access();
-        Self {
-            stand_in,
-            providers: Providers::new(&aws_config::SdkConfig::builder().build()).unwrap(),
-            config: json!({
-                "phone_number_id": access.phone_number_id, "waba_id": access.waba_id, "base_url": origin
-            }),
-            credentials: json!({
-                "access_token": access.access_token, "app_secret": access.app_secret, "verify_token": "v"
-            }),
-            now,
-            scheduled,
-        }
-=======
         let SenderAccess { mut config, credentials, .. } = access();
         config["base_url"] = json!(origin);
-        Self { desk, stand_in, providers: Providers::new().unwrap(), config, credentials, now, scheduled }
->>>>>>> runner
+        let providers = Providers::new(&aws_config::SdkConfig::builder().build()).unwrap();
+        Self { desk, stand_in, providers, config, credentials, now, scheduled }
     }
 
     async fn send(&self, outbound: &Outbound) -> SendOutcome {

@@ -16,6 +16,7 @@ pub mod payments;
 mod providers;
 mod signatures;
 pub mod sinch;
+pub mod sinch_sms;
 mod webhook;
 pub mod whatsapp_cloud;
 

@@ -11,7 +11,7 @@ use domain::time::Timestamp;
 use serde_json::{Value, json};
 
 use crate::fields::FieldError;
-use crate::{Webhook, sinch, whatsapp_cloud};
+use crate::{Webhook, sinch, sinch_sms, whatsapp_cloud};
 
 /// Until a connection (name, TCP, TLS) stands. Past it nothing was written: a known refusal.
 pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
@@ -98,6 +98,10 @@ impl Providers {
                 }
                 Err(refusal) => SendOutcome::Refused(refusal),
             },
+            ProviderKind::SinchSms => match sinch_sms_parts(&config, credentials) {
+                Ok((config, credentials)) => sinch_sms::send(&self.http, &config, &credentials, outbound).await,
+                Err(refusal) => SendOutcome::Refused(refusal),
+            },
             _ => SendOutcome::Refused(unreadable()),
         };
         let provider = sender.provider.as_str();
@@ -167,6 +171,16 @@ fn sinch_parts(config: &Value, credentials: &Value) -> Result<(sinch::Config, si
     ))
 }
 
+fn sinch_sms_parts(
+    config: &Value,
+    credentials: &Value,
+) -> Result<(sinch_sms::Config, sinch_sms::Credentials), Refusal> {
+    Ok((
+        sinch_sms::Config::parse(config).map_err(|_| unreadable())?,
+        sinch_sms::Credentials::parse(credentials).map_err(|_| unreadable())?,
+    ))
+}
+
 /// Whether a new sender's `config` has the provider's shape. Pointers are relative to `config`.
 ///
 /// # Errors
@@ -175,6 +189,7 @@ pub fn check_config(kind: ProviderKind, config: &Value) -> Result<(), Vec<FieldE
     match kind {
         ProviderKind::WhatsappCloud => whatsapp_cloud::Config::parse(config).map(drop).map_err(|e| e.0),
         ProviderKind::Sinch => sinch::Config::parse(config).map(drop).map_err(|e| e.0),
+        ProviderKind::SinchSms => sinch_sms::Config::parse(config).map(drop).map_err(|e| e.0),
         _ => {
             let detail = "this provider is not available yet".into();
             Err(vec![FieldError { pointer: String::new(), code: "invalid_value", detail }])
@@ -190,6 +205,7 @@ pub fn check_credentials(kind: ProviderKind, credentials: &Value) -> Result<(), 
     match kind {
         ProviderKind::WhatsappCloud => whatsapp_cloud::Credentials::parse(credentials).map(drop).map_err(|e| e.0),
         ProviderKind::Sinch => sinch::Credentials::parse(credentials).map(drop).map_err(|e| e.0),
+        ProviderKind::SinchSms => sinch_sms::Credentials::parse(credentials).map(drop).map_err(|e| e.0),
         _ => Ok(()),
     }
 }
@@ -205,6 +221,9 @@ pub fn verify(sender: &Sender, webhook: &Webhook<'_>, credentials: &Value, now: 
         }),
         ProviderKind::Sinch => {
             sinch::Credentials::parse(credentials).is_ok_and(|known| sinch::verify(webhook, &known, now))
+        }
+        ProviderKind::SinchSms => {
+            sinch_sms::Credentials::parse(credentials).is_ok_and(|known| sinch_sms::verify(webhook, &known))
         }
         _ => false,
     }
@@ -249,6 +268,7 @@ pub fn normalise(sender: &Sender, webhook: &Webhook<'_>, now: Timestamp) -> Resu
             }
             Err(_) => Ok(Vec::new()),
         },
+        ProviderKind::SinchSms => Ok(sinch_sms::normalise(webhook.raw, now)?.into_iter().collect()),
         _ => Ok(Vec::new()),
     }
 }

@@ -4,12 +4,14 @@ use std::borrow::Cow;
 use std::collections::HashMap;
 use std::time::Duration;
 
+use aws_config::SdkConfig;
 use domain::message::{InboundEvent, Outbound, ProviderKind, Reaction, Refusal, SendOutcome};
 use domain::payment::{ChargeEvent, PaymentSource};
 use domain::sender::{KnownTemplate, Sender};
 use domain::time::Timestamp;
 use serde_json::{Value, json};
 
+use crate::aws::Aws;
 use crate::fields::FieldError;
 use crate::{Webhook, sinch, sinch_sms, whatsapp_cloud};
 
@@ -35,6 +37,8 @@ pub struct Denied;
 #[derive(Debug, Clone)]
 pub struct Providers {
     http: reqwest::Client,
+    #[allow(dead_code, reason = "its adapters come one by one")]
+    aws: Aws,
     origins: HashMap<ProviderKind, String>,
     sinch_tokens: sinch::Tokens,
 }
@@ -42,12 +46,14 @@ pub struct Providers {
 impl Providers {
     /// The client follows no redirect (a provider's API never sends one; following could carry
     /// the token elsewhere), repeats nothing by itself, and uses no proxy of the environment: a
-    /// proxy's own 5xx after the request went on would look like a known refusal.
+    /// proxy's own 5xx after the request went on would look like a known refusal. AWS's services are
+    /// called with the region and credentials of `sdk`.
     ///
     /// # Errors
     /// When TLS cannot be set up (no root certificates).
-    pub fn new() -> Result<Self, reqwest::Error> {
-        Ok(Self { http: Self::client()?, origins: HashMap::new(), sinch_tokens: sinch::Tokens::default() })
+    pub fn new(sdk: &SdkConfig) -> Result<Self, reqwest::Error> {
+        let (http, aws, sinch_tokens) = (Self::client()?, Aws::new(sdk), sinch::Tokens::default());
+        Ok(Self { http, aws, origins: HashMap::new(), sinch_tokens })
     }
 
     pub(crate) fn client() -> Result<reqwest::Client, reqwest::Error> {

@@ -37,7 +37,6 @@ pub struct Denied;
 #[derive(Debug, Clone)]
 pub struct Providers {
     http: reqwest::Client,
-    #[allow(dead_code, reason = "its adapters come one by one")]
     aws: Aws,
     origins: HashMap<ProviderKind, String>,
     sinch_tokens: sinch::Tokens,
@@ -93,10 +92,7 @@ impl Providers {
     pub async fn send(&self, sender: &Sender, credentials: &Value, outbound: &Outbound) -> SendOutcome {
         let config = self.config(sender);
         let outcome = match sender.provider {
-            ProviderKind::WhatsappCloud => match whatsapp_parts(&config, credentials) {
-                Ok((config, credentials)) => whatsapp_cloud::send(&self.http, &config, &credentials, outbound).await,
-                Err(refusal) => SendOutcome::Refused(refusal),
-            },
+            ProviderKind::WhatsappCloud => self.whatsapp(sender, &config, credentials, outbound).await,
             ProviderKind::Sinch => match sinch_parts(&config, credentials) {
                 Ok((config, credentials)) => {
                     let tokens = &self.sinch_tokens;
@@ -119,6 +115,21 @@ impl Providers {
             SendOutcome::Ambiguous => tracing::debug!(provider, "answer unknown"),
         }
         outcome
+    }
+
+    /// By Meta, or by AWS for whom the sender is there.
+    async fn whatsapp(&self, sender: &Sender, config: &Value, credentials: &Value, outbound: &Outbound) -> SendOutcome {
+        let Ok(config) = whatsapp_cloud::Config::parse(config) else { return SendOutcome::Refused(unreadable()) };
+        if let Some(relay) = &config.relay {
+            let origin = self.origins.get(&sender.provider).map(String::as_str);
+            let client = self.aws.social(relay.region.as_deref(), origin);
+            return whatsapp_cloud::relay(&client, &config, relay, outbound).await;
+        }
+        let Ok(credentials) = whatsapp_cloud::Credentials::parse(credentials) else {
+            return SendOutcome::Refused(unreadable());
+        };
+        let templates = sender.templates.as_deref();
+        whatsapp_cloud::send(&self.http, &config, &credentials, templates, outbound).await
     }
 
     /// What its provider says of a payment that a webhook only named; `None` when that is nothing.

@@ -19,6 +19,7 @@ pub mod payments;
 mod providers;
 mod signatures;
 pub mod sinch;
+pub mod sinch_sms;
 mod sms;
 pub mod twilio;
 mod webhook;

@@ -60,7 +60,12 @@ impl Function {
             random: OsRandom,
             secrets: store.clone(),
             channels: ProviderAdapter::new(Providers::new(&nowhere).unwrap(), Addresses::Public),
-            config: Config { lease_seconds: 90, cache_settings: true, operator_key_hash: None },
+            config: Config {
+                lease_seconds: 90,
+                cache_settings: true,
+                operator_key_hash: None,
+                tokens: engine::Tokens::new(&[7; 32], "https://ritmo.test"),
+            },
             cache: Default::default(),
             store,
         };

@@ -3,6 +3,8 @@
 //! A rendered [`Outbound`] is another type than the template it came from; a provider's answer is
 //! a [`SendOutcome`] whose refusals say how to react, not what HTTP said.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 use crate::content::{RenderedEmail, RenderedRich, RenderedTemplate};
@@ -97,6 +99,15 @@ pub enum Recipient {
     Email(String),
     /// A conversation of the helpdesk, by its own id.
     Conversation(String),
+}
+
+/// What proves to us who somebody is when they come back: made for one contact.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Links {
+    /// Where the contact unsubscribes from a channel: a URL for each.
+    pub unsubscribe: BTreeMap<Channel, String>,
+    /// Stands in the address that answers to an email go to.
+    pub reply: Option<String>,
 }
 
 /// A rendered message.

@@ -66,7 +66,12 @@ impl Context<'_> {
         if sender.has_reply_window() {
             return self.compose_whatsapp(e, step, sender, to, &variables, now);
         }
-        let said = self.say(step, sender.channel, &variables)?;
+        let mut said = self.say(step, sender.channel, &variables)?;
+        if let Message::Email(email) = &mut said.message {
+            email.continues = e.thread(self.sequence, step, sender.id, self.templates);
+            email.unsubscribe_url = self.links.unsubscribe.get(&sender.channel).cloned();
+            email.reply_token.clone_from(&self.links.reply);
+        }
         Ok(Composed {
             sender: sender.id,
             channel: sender.channel,
@@ -195,6 +200,7 @@ impl Context<'_> {
             "country": profile.country,
             "language": profile.language,
             "assignee": user(profile.assignee.as_ref()),
+            "unsubscribe_url": sender.and_then(|s| self.links.unsubscribe.get(&s.channel)),
             "attributes": profile.attributes,
         });
         // Who looks after the person, else after the conversation.

@@ -10,10 +10,14 @@
 
 #[allow(dead_code, reason = "its adapters come one by one")]
 mod aws;
+mod call;
 mod fields;
+mod foreign;
+mod identity;
 pub mod payments;
 mod providers;
 mod signatures;
+pub mod sinch;
 mod webhook;
 pub mod whatsapp_cloud;
 

@@ -16,8 +16,10 @@ mod foreign;
 mod identity;
 pub mod payments;
 mod providers;
+pub mod ses;
 mod signatures;
 pub mod sinch;
+mod sns;
 mod webhook;
 pub mod whatsapp_cloud;
 
@@ -26,4 +28,5 @@ pub use providers::{
     CONNECT_TIMEOUT, Denied, Malformed, Providers, check_config, check_credentials, normalise, verify,
     verify_subscription,
 };
+pub use sns::Unavailable;
 pub use webhook::Webhook;

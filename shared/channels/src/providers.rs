@@ -13,7 +13,8 @@ use serde_json::{Value, json};
 
 use crate::aws::Aws;
 use crate::fields::FieldError;
-use crate::{Webhook, sinch, whatsapp_cloud};
+use crate::sns::{self, Unavailable};
+use crate::{Webhook, ses, sinch, whatsapp_cloud};
 
 /// Until a connection (name, TCP, TLS) stands. Past it nothing was written: a known refusal.
 pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
@@ -37,8 +38,10 @@ pub struct Denied;
 #[derive(Debug, Clone)]
 pub struct Providers {
     http: reqwest::Client,
-    #[allow(dead_code, reason = "its adapters come one by one")]
     aws: Aws,
+    /// The deployment's AWS account.
+    account: Option<String>,
+    sns_keys: sns::Keys,
     origins: HashMap<ProviderKind, String>,
     sinch_tokens: sinch::Tokens,
 }
@@ -53,7 +56,8 @@ impl Providers {
     /// When TLS cannot be set up (no root certificates).
     pub fn new(sdk: &SdkConfig) -> Result<Self, reqwest::Error> {
         let (http, aws, sinch_tokens) = (Self::client()?, Aws::new(sdk), sinch::Tokens::default());
-        Ok(Self { http, aws, origins: HashMap::new(), sinch_tokens })
+        let (account, sns_keys) = (None, sns::Keys::default());
+        Ok(Self { http, aws, account, sns_keys, origins: HashMap::new(), sinch_tokens })
     }
 
     pub(crate) fn client() -> Result<reqwest::Client, reqwest::Error> {
@@ -74,9 +78,22 @@ impl Providers {
         self
     }
 
+    /// The AWS account whose SNS topics may tell of a sender that names none.
+    pub fn with_account(mut self, account: impl Into<String>) -> Self {
+        self.account = Some(account.into());
+        self
+    }
+
+    fn origin(&self, kind: ProviderKind) -> Option<&str> {
+        self.origins.get(&kind).map(String::as_str)
+    }
+
     /// A sender's configuration with the origin that its provider has here; of Sinch's two hosts both.
+    /// AWS's services have clients of their own.
     fn config<'s>(&self, sender: &'s Sender) -> Cow<'s, Value> {
-        let Some(origin) = self.origins.get(&sender.provider).filter(|_| sender.config.is_object()) else {
+        let is_aws = matches!(sender.provider, ProviderKind::Ses | ProviderKind::AwsSms);
+        let origin = self.origin(sender.provider).filter(|_| sender.config.is_object() && !is_aws);
+        let Some(origin) = origin else {
             return Cow::Borrowed(&sender.config);
         };
         let mut config = sender.config.clone();
@@ -96,6 +113,13 @@ impl Providers {
             ProviderKind::WhatsappCloud => match whatsapp_parts(&config, credentials) {
                 Ok((config, credentials)) => whatsapp_cloud::send(&self.http, &config, &credentials, outbound).await,
                 Err(refusal) => SendOutcome::Refused(refusal),
+            },
+            ProviderKind::Ses => match ses::Config::parse(&config) {
+                Ok(config) => {
+                    let client = self.aws.ses(config.region.as_deref(), self.origin(sender.provider));
+                    ses::send(&client, &config, outbound).await
+                }
+                Err(_) => SendOutcome::Refused(unreadable()),
             },
             ProviderKind::Sinch => match sinch_parts(&config, credentials) {
                 Ok((config, credentials)) => {
@@ -131,6 +155,40 @@ impl Providers {
         let base_url = text(&source.config, "base_url");
         let token = text(credentials, "access_token").unwrap_or_default();
         crate::payments::read_back(&self.http, source.provider, base_url.as_deref(), &token, payment).await
+    }
+
+    /// Whether a webhook comes from the sender's provider: [`verify`], and for a topic of SNS, whose signing
+    /// certificate may have to be fetched.
+    ///
+    /// # Errors
+    /// [`Unavailable`] when it cannot be told now.
+    pub async fn verify(
+        &self,
+        sender: &Sender,
+        webhook: &Webhook<'_>,
+        credentials: &Value,
+        now: Timestamp,
+    ) -> Result<bool, Unavailable> {
+        let topics = match sender.provider {
+            ProviderKind::Ses => match ses::Config::parse(&sender.config) {
+                Ok(config) => config.topic_arns,
+                Err(_) => return Ok(false),
+            },
+            _ => return Ok(verify(sender, webhook, credentials, now)),
+        };
+        let trusted = sns::Trusted { topics: topics.as_deref(), account: self.account.as_deref() };
+        sns::verify((&self.http, &self.sns_keys), self.origin(sender.provider), webhook.raw, trusted, now).await
+    }
+
+    /// What a verified webhook asks of us before anything else: SNS wants its subscription confirmed.
+    ///
+    /// # Errors
+    /// [`Unavailable`] when it cannot be done now.
+    pub async fn confirm(&self, sender: &Sender, webhook: &Webhook<'_>) -> Result<(), Unavailable> {
+        match sender.provider {
+            ProviderKind::Ses => sns::confirm(&self.http, self.origin(sender.provider), webhook.raw).await,
+            _ => Ok(()),
+        }
     }
 
     /// The templates that the provider knows for this sender.
@@ -181,6 +239,7 @@ pub fn check_config(kind: ProviderKind, config: &Value) -> Result<(), Vec<FieldE
     match kind {
         ProviderKind::WhatsappCloud => whatsapp_cloud::Config::parse(config).map(drop).map_err(|e| e.0),
         ProviderKind::Sinch => sinch::Config::parse(config).map(drop).map_err(|e| e.0),
+        ProviderKind::Ses => ses::Config::parse(config).map(drop).map_err(|e| e.0),
         _ => {
             let detail = "this provider is not available yet".into();
             Err(vec![FieldError { pointer: String::new(), code: "invalid_value", detail }])
@@ -196,13 +255,14 @@ pub fn check_credentials(kind: ProviderKind, credentials: &Value) -> Result<(), 
     match kind {
         ProviderKind::WhatsappCloud => whatsapp_cloud::Credentials::parse(credentials).map(drop).map_err(|e| e.0),
         ProviderKind::Sinch => sinch::Credentials::parse(credentials).map(drop).map_err(|e| e.0),
+        ProviderKind::Ses => ses::check_credentials(credentials).map_err(|e| e.0),
         _ => Ok(()),
     }
 }
 
 /// Whether a webhook comes from the sender's provider: proven on the raw body by its secret, at a time
 /// near `now` where the proof has one. `false` also when the stored credentials no longer parse: nothing
-/// unproven gets in.
+/// unproven gets in. What a topic of SNS tells is proven by [`Providers::verify`].
 pub fn verify(sender: &Sender, webhook: &Webhook<'_>, credentials: &Value, now: Timestamp) -> bool {
     match sender.provider {
         ProviderKind::WhatsappCloud => whatsapp_cloud::Credentials::parse(credentials).is_ok_and(|known| {

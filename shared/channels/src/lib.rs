@@ -19,7 +19,9 @@ mod providers;
 pub mod ses;
 mod signatures;
 pub mod sinch;
+mod sms;
 mod sns;
+pub mod twilio;
 mod webhook;
 pub mod whatsapp_cloud;
 

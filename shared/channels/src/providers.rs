@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 use crate::aws::Aws;
 use crate::fields::FieldError;
 use crate::sns::{self, Unavailable};
-use crate::{Webhook, ses, sinch, whatsapp_cloud};
+use crate::{Webhook, ses, sinch, twilio, whatsapp_cloud};
 
 /// Until a connection (name, TCP, TLS) stands. Past it nothing was written: a known refusal.
 pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
@@ -128,6 +128,10 @@ impl Providers {
                 }
                 Err(refusal) => SendOutcome::Refused(refusal),
             },
+            ProviderKind::Twilio => match twilio_parts(&config, credentials) {
+                Some((config, credentials)) => twilio::send(&self.http, &config, &credentials, outbound).await,
+                None => SendOutcome::Refused(unreadable()),
+            },
             _ => SendOutcome::Refused(unreadable()),
         };
         let provider = sender.provider.as_str();
@@ -231,6 +235,10 @@ fn sinch_parts(config: &Value, credentials: &Value) -> Result<(sinch::Config, si
     ))
 }
 
+fn twilio_parts(config: &Value, credentials: &Value) -> Option<(twilio::Config, twilio::Credentials)> {
+    Some((twilio::Config::parse(config).ok()?, twilio::Credentials::parse(credentials).ok()?))
+}
+
 /// Whether a new sender's `config` has the provider's shape. Pointers are relative to `config`.
 ///
 /// # Errors
@@ -240,6 +248,7 @@ pub fn check_config(kind: ProviderKind, config: &Value) -> Result<(), Vec<FieldE
         ProviderKind::WhatsappCloud => whatsapp_cloud::Config::parse(config).map(drop).map_err(|e| e.0),
         ProviderKind::Sinch => sinch::Config::parse(config).map(drop).map_err(|e| e.0),
         ProviderKind::Ses => ses::Config::parse(config).map(drop).map_err(|e| e.0),
+        ProviderKind::Twilio => twilio::Config::parse(config).map(drop).map_err(|e| e.0),
         _ => {
             let detail = "this provider is not available yet".into();
             Err(vec![FieldError { pointer: String::new(), code: "invalid_value", detail }])
@@ -256,6 +265,7 @@ pub fn check_credentials(kind: ProviderKind, credentials: &Value) -> Result<(), 
         ProviderKind::WhatsappCloud => whatsapp_cloud::Credentials::parse(credentials).map(drop).map_err(|e| e.0),
         ProviderKind::Sinch => sinch::Credentials::parse(credentials).map(drop).map_err(|e| e.0),
         ProviderKind::Ses => ses::check_credentials(credentials).map_err(|e| e.0),
+        ProviderKind::Twilio => twilio::Credentials::parse(credentials).map(drop).map_err(|e| e.0),
         _ => Ok(()),
     }
 }
@@ -272,6 +282,8 @@ pub fn verify(sender: &Sender, webhook: &Webhook<'_>, credentials: &Value, now: 
         ProviderKind::Sinch => {
             sinch::Credentials::parse(credentials).is_ok_and(|known| sinch::verify(webhook, &known, now))
         }
+        ProviderKind::Twilio => twilio_parts(&sender.config, credentials)
+            .is_some_and(|(config, known)| twilio::verify_signature(webhook, &config, &known)),
         _ => false,
     }
 }
@@ -313,6 +325,10 @@ pub fn normalise(sender: &Sender, webhook: &Webhook<'_>, now: Timestamp) -> Resu
                 let event = sinch::normalise(webhook.raw, &config, sender.channel, now)?;
                 Ok(event.into_iter().collect())
             }
+            Err(_) => Ok(Vec::new()),
+        },
+        ProviderKind::Twilio => match twilio::Config::parse(&sender.config) {
+            Ok(config) => twilio::normalise(webhook, &config, now),
             Err(_) => Ok(Vec::new()),
         },
         _ => Ok(Vec::new()),

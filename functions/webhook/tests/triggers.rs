@@ -99,7 +99,7 @@ impl Function {
     }
 
     async fn handle(&self, event: Value) -> Value {
-        let router = webhook::router(self.engine.clone(), runtime::print);
+        let router = webhook::router(self.engine.clone(), self.engine.channels.providers().clone(), runtime::print);
         webhook::handle_event(&self.engine, &router, LambdaEvent::new(event, Context::default())).await.unwrap()
     }
 

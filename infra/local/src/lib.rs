@@ -175,7 +175,8 @@ impl Local {
             tenant: identity.tenant,
             env: function_env(dynamo.url(), &identity.secret_text()),
         };
-        let webhooks = webhook::router(webhook, move |forged| metrics.add(forged));
+        let providers = webhook.channels.inner.providers().clone();
+        let webhooks = webhook::router(webhook, providers, move |forged| metrics.add(forged));
         let served = counted(api::router(api).merge(webhooks), &runner);
         let router = served.merge(routes::router(Arc::new(inside)));
         let listener = socket.listen(BACKLOG)?;

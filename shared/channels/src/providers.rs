@@ -320,6 +320,10 @@ pub fn normalise(sender: &Sender, webhook: &Webhook<'_>, now: Timestamp) -> Resu
             // Without a number of our own every entry is for another number.
             Err(_) => Ok(Vec::new()),
         },
+        ProviderKind::Ses => match ses::Config::parse(&sender.config) {
+            Ok(config) => ses::normalise(webhook.raw, &config, now),
+            Err(_) => Ok(Vec::new()),
+        },
         ProviderKind::Sinch => match sinch::Config::parse(&sender.config) {
             Ok(config) => {
                 let event = sinch::normalise(webhook.raw, &config, sender.channel, now)?;

@@ -232,7 +232,6 @@ pub(crate) async fn confirm(http: &reqwest::Client, origin: Option<&str>, raw: &
 ///
 /// # Errors
 /// [`Malformed`] when SNS does not write so.
-#[allow(dead_code, reason = "its readers come one by one")]
 pub(crate) fn notification(raw: &[u8]) -> Result<Option<String>, Malformed> {
     let posted = Posted::read(raw).ok_or(Malformed)?;
     Ok((posted.r#type == "Notification").then_some(posted.message))

@@ -6,10 +6,18 @@
 
 mod address;
 mod config;
+mod events;
 mod headers;
+mod quoted;
+mod received;
 mod send;
 
 use domain::ids::AttemptRef;
+use domain::message::InboundEvent;
+use domain::time::Timestamp;
+use serde_json::Value;
+
+use crate::{Malformed, sns};
 
 pub use config::{Config, check_credentials};
 pub(crate) use send::send;
@@ -23,8 +31,21 @@ fn tag_of(reference: &AttemptRef) -> String {
 }
 
 /// The reference back.
-#[expect(dead_code, reason = "what SES tells is read by it")]
 fn reference_of(tag: &str) -> Option<AttemptRef> {
     let (id, generation) = tag.rsplit_once('-')?;
     AttemptRef::parse(&format!("{id}.{generation}"))
+}
+
+/// What a verified notification of SES's says: of a message that it has taken, or of mail that it has received.
+///
+/// # Errors
+/// [`Malformed`] when SNS does not write so.
+pub fn normalise(raw: &[u8], config: &Config, now: Timestamp) -> Result<Vec<InboundEvent>, Malformed> {
+    let Some(told) = sns::notification(raw)? else { return Ok(Vec::new()) };
+    // SES also posts a sentence when a destination is set up.
+    let Ok(told) = serde_json::from_str::<Value>(&told) else { return Ok(Vec::new()) };
+    Ok(match told.get("notificationType").and_then(Value::as_str) {
+        Some("Received") => received::answer(&told, config, now).into_iter().collect(),
+        _ => events::events(&told, config, now),
+    })
 }

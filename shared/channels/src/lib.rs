@@ -10,6 +10,7 @@
 
 #[allow(dead_code, reason = "its adapters come one by one")]
 mod aws;
+pub mod aws_sms;
 mod call;
 mod fields;
 mod foreign;

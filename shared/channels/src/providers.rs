@@ -12,9 +12,9 @@ use domain::time::Timestamp;
 use serde_json::{Value, json};
 
 use crate::aws::Aws;
-use crate::fields::FieldError;
+use crate::fields::{FieldError, check};
 use crate::sns::{self, Unavailable};
-use crate::{Webhook, ses, sinch, twilio, whatsapp_cloud};
+use crate::{Webhook, aws_sms, ses, sinch, twilio, whatsapp_cloud};
 
 /// Until a connection (name, TCP, TLS) stands. Past it nothing was written: a known refusal.
 pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
@@ -121,16 +121,24 @@ impl Providers {
                 }
                 Err(_) => SendOutcome::Refused(unreadable()),
             },
+            ProviderKind::AwsSms => match aws_sms::Config::parse(&sender.config) {
+                Ok(config) => {
+                    let origin = self.origins.get(&ProviderKind::AwsSms).map(String::as_str);
+                    let client = self.aws.sms(config.region.as_deref(), origin);
+                    aws_sms::send(&client, &config, outbound).await
+                }
+                Err(_) => SendOutcome::Refused(unreadable()),
+            },
+            ProviderKind::Twilio => match twilio_parts(&config, credentials) {
+                Ok((config, credentials)) => twilio::send(&self.http, &config, &credentials, outbound).await,
+                Err(refusal) => SendOutcome::Refused(refusal),
+            },
             ProviderKind::Sinch => match sinch_parts(&config, credentials) {
                 Ok((config, credentials)) => {
                     let tokens = &self.sinch_tokens;
                     sinch::send(&self.http, tokens, &config, &credentials, sender.channel, outbound).await
                 }
                 Err(refusal) => SendOutcome::Refused(refusal),
-            },
-            ProviderKind::Twilio => match twilio_parts(&config, credentials) {
-                Some((config, credentials)) => twilio::send(&self.http, &config, &credentials, outbound).await,
-                None => SendOutcome::Refused(unreadable()),
             },
             _ => SendOutcome::Refused(unreadable()),
         };
@@ -228,15 +236,18 @@ fn whatsapp_parts(
     ))
 }
 
+fn twilio_parts(config: &Value, credentials: &Value) -> Result<(twilio::Config, twilio::Credentials), Refusal> {
+    Ok((
+        twilio::Config::parse(config).map_err(|_| unreadable())?,
+        twilio::Credentials::parse(credentials).map_err(|_| unreadable())?,
+    ))
+}
+
 fn sinch_parts(config: &Value, credentials: &Value) -> Result<(sinch::Config, sinch::Credentials), Refusal> {
     Ok((
         sinch::Config::parse(config).map_err(|_| unreadable())?,
         sinch::Credentials::parse(credentials).map_err(|_| unreadable())?,
     ))
-}
-
-fn twilio_parts(config: &Value, credentials: &Value) -> Option<(twilio::Config, twilio::Credentials)> {
-    Some((twilio::Config::parse(config).ok()?, twilio::Credentials::parse(credentials).ok()?))
 }
 
 /// Whether a new sender's `config` has the provider's shape. Pointers are relative to `config`.
@@ -246,9 +257,10 @@ fn twilio_parts(config: &Value, credentials: &Value) -> Option<(twilio::Config, 
 pub fn check_config(kind: ProviderKind, config: &Value) -> Result<(), Vec<FieldError>> {
     match kind {
         ProviderKind::WhatsappCloud => whatsapp_cloud::Config::parse(config).map(drop).map_err(|e| e.0),
-        ProviderKind::Sinch => sinch::Config::parse(config).map(drop).map_err(|e| e.0),
         ProviderKind::Ses => ses::Config::parse(config).map(drop).map_err(|e| e.0),
+        ProviderKind::AwsSms => aws_sms::Config::parse(config).map(drop).map_err(|e| e.0),
         ProviderKind::Twilio => twilio::Config::parse(config).map(drop).map_err(|e| e.0),
+        ProviderKind::Sinch => sinch::Config::parse(config).map(drop).map_err(|e| e.0),
         _ => {
             let detail = "this provider is not available yet".into();
             Err(vec![FieldError { pointer: String::new(), code: "invalid_value", detail }])
@@ -263,9 +275,10 @@ pub fn check_config(kind: ProviderKind, config: &Value) -> Result<(), Vec<FieldE
 pub fn check_credentials(kind: ProviderKind, credentials: &Value) -> Result<(), Vec<FieldError>> {
     match kind {
         ProviderKind::WhatsappCloud => whatsapp_cloud::Credentials::parse(credentials).map(drop).map_err(|e| e.0),
-        ProviderKind::Sinch => sinch::Credentials::parse(credentials).map(drop).map_err(|e| e.0),
-        ProviderKind::Ses => ses::check_credentials(credentials).map_err(|e| e.0),
+        // Called with the deployment's own role.
+        ProviderKind::Ses | ProviderKind::AwsSms => check(credentials, &[]).map_err(|e| e.0),
         ProviderKind::Twilio => twilio::Credentials::parse(credentials).map(drop).map_err(|e| e.0),
+        ProviderKind::Sinch => sinch::Credentials::parse(credentials).map(drop).map_err(|e| e.0),
         _ => Ok(()),
     }
 }
@@ -279,11 +292,11 @@ pub fn verify(sender: &Sender, webhook: &Webhook<'_>, credentials: &Value, now: 
             let header = webhook.header(whatsapp_cloud::SIGNATURE_HEADER);
             whatsapp_cloud::verify_signature(webhook.raw, header, &known)
         }),
+        ProviderKind::Twilio => twilio_parts(&sender.config, credentials)
+            .is_ok_and(|(config, known)| twilio::verify_signature(webhook, &config, &known)),
         ProviderKind::Sinch => {
             sinch::Credentials::parse(credentials).is_ok_and(|known| sinch::verify(webhook, &known, now))
         }
-        ProviderKind::Twilio => twilio_parts(&sender.config, credentials)
-            .is_some_and(|(config, known)| twilio::verify_signature(webhook, &config, &known)),
         _ => false,
     }
 }
@@ -324,15 +337,15 @@ pub fn normalise(sender: &Sender, webhook: &Webhook<'_>, now: Timestamp) -> Resu
             Ok(config) => ses::normalise(webhook.raw, &config, now),
             Err(_) => Ok(Vec::new()),
         },
+        ProviderKind::Twilio => match twilio::Config::parse(&sender.config) {
+            Ok(config) => twilio::normalise(webhook, &config, now),
+            Err(_) => Ok(Vec::new()),
+        },
         ProviderKind::Sinch => match sinch::Config::parse(&sender.config) {
             Ok(config) => {
                 let event = sinch::normalise(webhook.raw, &config, sender.channel, now)?;
                 Ok(event.into_iter().collect())
             }
-            Err(_) => Ok(Vec::new()),
-        },
-        ProviderKind::Twilio => match twilio::Config::parse(&sender.config) {
-            Ok(config) => twilio::normalise(webhook, &config, now),
             Err(_) => Ok(Vec::new()),
         },
         _ => Ok(Vec::new()),

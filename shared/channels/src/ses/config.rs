@@ -4,7 +4,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::address::{Mailbox, is_address, is_domain};
-use crate::fields::{FieldError, FieldErrors, Rule, check, is_path_id, parse};
+use crate::fields::{FieldError, FieldErrors, Rule, is_path_id, parse};
 use crate::sns::Topic;
 
 /// More topics than these tell of one sender only by mistake.
@@ -107,14 +107,6 @@ fn parse_topics(topics: Value) -> Result<Option<Vec<String>>, FieldError> {
     }
 }
 
-/// There are none: SES is called with the deployment's own role.
-///
-/// # Errors
-/// Every field that is given.
-pub fn check_credentials(value: &Value) -> Result<(), FieldErrors> {
-    check(value, &[])
-}
-
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
@@ -126,8 +118,6 @@ mod tests {
     fn the_smallest_sender_is_an_address() {
         let config = Config::parse(&json!({"from": "loja@example.com", "region": null, "topic_arns": null})).unwrap();
         assert_eq!((config.region.as_deref(), config.topic_arns.as_deref()), (None, None));
-        assert!(check_credentials(&json!({})).is_ok());
-        assert_eq!(check_credentials(&json!({"key": "x"})).unwrap_err().0[0].code, "unknown_field");
     }
 
     #[test]

@@ -19,7 +19,7 @@ use serde_json::Value;
 
 use crate::{Malformed, sns};
 
-pub use config::{Config, check_credentials};
+pub use config::Config;
 pub(crate) use send::send;
 
 /// The tag of each message that names its attempt.

@@ -20,6 +20,7 @@ mod providers;
 pub mod ses;
 mod signatures;
 pub mod sinch;
+pub mod sinch_sms;
 mod sms;
 mod sns;
 pub mod twilio;

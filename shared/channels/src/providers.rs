@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 use crate::aws::Aws;
 use crate::fields::{FieldError, check};
 use crate::sns::{self, Unavailable};
-use crate::{Webhook, aws_sms, ses, sinch, twilio, whatsapp_cloud};
+use crate::{Webhook, aws_sms, ses, sinch, sinch_sms, twilio, whatsapp_cloud};
 
 /// Until a connection (name, TCP, TLS) stands. Past it nothing was written: a known refusal.
 pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
@@ -110,10 +110,7 @@ impl Providers {
     pub async fn send(&self, sender: &Sender, credentials: &Value, outbound: &Outbound) -> SendOutcome {
         let config = self.config(sender);
         let outcome = match sender.provider {
-            ProviderKind::WhatsappCloud => match whatsapp_parts(&config, credentials) {
-                Ok((config, credentials)) => whatsapp_cloud::send(&self.http, &config, &credentials, outbound).await,
-                Err(refusal) => SendOutcome::Refused(refusal),
-            },
+            ProviderKind::WhatsappCloud => self.whatsapp(sender, &config, credentials, outbound).await,
             ProviderKind::Ses => match ses::Config::parse(&config) {
                 Ok(config) => {
                     let client = self.aws.ses(config.region.as_deref(), self.origin(sender.provider));
@@ -140,6 +137,10 @@ impl Providers {
                 }
                 Err(refusal) => SendOutcome::Refused(refusal),
             },
+            ProviderKind::SinchSms => match sinch_sms_parts(&config, credentials) {
+                Ok((config, credentials)) => sinch_sms::send(&self.http, &config, &credentials, outbound).await,
+                Err(refusal) => SendOutcome::Refused(refusal),
+            },
             _ => SendOutcome::Refused(unreadable()),
         };
         let provider = sender.provider.as_str();
@@ -151,6 +152,21 @@ impl Providers {
             SendOutcome::Ambiguous => tracing::debug!(provider, "answer unknown"),
         }
         outcome
+    }
+
+    /// By Meta, or by AWS for whom the sender is there.
+    async fn whatsapp(&self, sender: &Sender, config: &Value, credentials: &Value, outbound: &Outbound) -> SendOutcome {
+        let Ok(config) = whatsapp_cloud::Config::parse(config) else { return SendOutcome::Refused(unreadable()) };
+        if let Some(relay) = &config.relay {
+            let origin = self.origins.get(&sender.provider).map(String::as_str);
+            let client = self.aws.social(relay.region.as_deref(), origin);
+            return whatsapp_cloud::relay(&client, &config, relay, outbound).await;
+        }
+        let Ok(credentials) = whatsapp_cloud::Credentials::parse(credentials) else {
+            return SendOutcome::Refused(unreadable());
+        };
+        let templates = sender.templates.as_deref();
+        whatsapp_cloud::send(&self.http, &config, &credentials, templates, outbound).await
     }
 
     /// What its provider says of a payment that a webhook only named; `None` when that is nothing.
@@ -250,6 +266,16 @@ fn sinch_parts(config: &Value, credentials: &Value) -> Result<(sinch::Config, si
     ))
 }
 
+fn sinch_sms_parts(
+    config: &Value,
+    credentials: &Value,
+) -> Result<(sinch_sms::Config, sinch_sms::Credentials), Refusal> {
+    Ok((
+        sinch_sms::Config::parse(config).map_err(|_| unreadable())?,
+        sinch_sms::Credentials::parse(credentials).map_err(|_| unreadable())?,
+    ))
+}
+
 /// Whether a new sender's `config` has the provider's shape. Pointers are relative to `config`.
 ///
 /// # Errors
@@ -261,6 +287,7 @@ pub fn check_config(kind: ProviderKind, config: &Value) -> Result<(), Vec<FieldE
         ProviderKind::AwsSms => aws_sms::Config::parse(config).map(drop).map_err(|e| e.0),
         ProviderKind::Twilio => twilio::Config::parse(config).map(drop).map_err(|e| e.0),
         ProviderKind::Sinch => sinch::Config::parse(config).map(drop).map_err(|e| e.0),
+        ProviderKind::SinchSms => sinch_sms::Config::parse(config).map(drop).map_err(|e| e.0),
         _ => {
             let detail = "this provider is not available yet".into();
             Err(vec![FieldError { pointer: String::new(), code: "invalid_value", detail }])
@@ -279,6 +306,7 @@ pub fn check_credentials(kind: ProviderKind, credentials: &Value) -> Result<(), 
         ProviderKind::Ses | ProviderKind::AwsSms => check(credentials, &[]).map_err(|e| e.0),
         ProviderKind::Twilio => twilio::Credentials::parse(credentials).map(drop).map_err(|e| e.0),
         ProviderKind::Sinch => sinch::Credentials::parse(credentials).map(drop).map_err(|e| e.0),
+        ProviderKind::SinchSms => sinch_sms::Credentials::parse(credentials).map(drop).map_err(|e| e.0),
         _ => Ok(()),
     }
 }
@@ -296,6 +324,9 @@ pub fn verify(sender: &Sender, webhook: &Webhook<'_>, credentials: &Value, now: 
             .is_ok_and(|(config, known)| twilio::verify_signature(webhook, &config, &known)),
         ProviderKind::Sinch => {
             sinch::Credentials::parse(credentials).is_ok_and(|known| sinch::verify(webhook, &known, now))
+        }
+        ProviderKind::SinchSms => {
+            sinch_sms::Credentials::parse(credentials).is_ok_and(|known| sinch_sms::verify(webhook, &known))
         }
         _ => false,
     }
@@ -348,6 +379,7 @@ pub fn normalise(sender: &Sender, webhook: &Webhook<'_>, now: Timestamp) -> Resu
             }
             Err(_) => Ok(Vec::new()),
         },
+        ProviderKind::SinchSms => Ok(sinch_sms::normalise(webhook.raw, now)?.into_iter().collect()),
         _ => Ok(Vec::new()),
     }
 }

@@ -233,6 +233,20 @@ pub enum InboundEvent {
         at: Timestamp,
         id: String,
     },
+    Template(TemplateTold),
+}
+
+/// What the provider tells of one of the sender's templates.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TemplateTold {
+    pub name: String,
+    pub language: String,
+    /// As a list of templates would have it: `APPROVED` may be sent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub status: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub category: Option<String>,
+    pub at: Timestamp,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

@@ -83,6 +83,7 @@ impl<P: Ports> Engine<P> {
                 Some(contact) => self.add_identities(tenant, contact, std::slice::from_ref(to)).await,
                 None => Ok(()),
             },
+            InboundEvent::Template(told) => self.template_told(sender, told).await,
         };
         match applied {
             Ok(()) => Ok(()),

@@ -65,8 +65,8 @@ impl Runner {
                 let Some(contact) = scenario.who(&from) else { return };
                 model.told(contact, Told { id, kind: ToldKind::Unsubscribed, at: at.0, about_target: false });
             }
-            // Not among what this world's providers tell.
-            InboundEvent::NumberChanged { .. } | InboundEvent::Email(_) | InboundEvent::Bounced { .. } => {}
+            // Nothing that this world's contacts do.
+            _ => {}
         }
     }
 

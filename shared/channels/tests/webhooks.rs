@@ -179,6 +179,7 @@ fn mutated_bodies_are_survived() {
                     (id, Some(from))
                 }
                 InboundEvent::Template(told) => (&told.name, None),
+                other => panic!("seed {seed}: no event of WhatsApp's: {other:?}"),
             };
             assert!(!id.is_empty() && from.is_none_or(|from| !from.is_empty()), "seed {seed}");
         }

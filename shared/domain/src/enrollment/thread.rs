@@ -72,6 +72,7 @@ mod tests {
                 form: MessageForm::Text,
                 result,
                 provider_message_id: id.map(str::to_owned),
+                left: Default::default(),
             });
             records.push(record);
             records

@@ -11,6 +11,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use domain::message::ProviderKind;
 use domain::time::Timestamp;
 use serde::{Deserialize, Serialize};
+use testkit::aws_sms::AwsSmsStandIn;
 use testkit::ses::SesStandIn;
 use testkit::stand_in::{Desk, Hooks, StandIn, WebhookDelivery};
 use testkit::twilio::TwilioStandIn;
@@ -86,6 +87,7 @@ impl StandIns {
             Arc::new(whatsapp.clone()),
             Arc::new(SesStandIn::new(desk.clone())),
             Arc::new(TwilioStandIn::new(desk.clone())?),
+            Arc::new(AwsSmsStandIn::new(desk.clone())?),
         ];
         let http = reqwest::Client::builder().no_proxy().build().map_err(io::Error::other)?;
         Ok(Self { desk, all, whatsapp, pending, http, base_url: std::sync::OnceLock::new() })

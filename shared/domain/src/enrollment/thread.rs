@@ -70,9 +70,9 @@ mod tests {
                 sender: sender(by),
                 channel,
                 form: MessageForm::Text,
+                left: Default::default(),
                 result,
                 provider_message_id: id.map(str::to_owned),
-                left: Default::default(),
             });
             records.push(record);
             records

@@ -10,6 +10,7 @@
 
 #[allow(dead_code, reason = "its adapters come one by one")]
 mod aws;
+pub mod aws_sms;
 mod call;
 mod fields;
 mod foreign;
@@ -19,6 +20,8 @@ mod providers;
 mod signatures;
 pub mod sinch;
 pub mod sinch_sms;
+mod sms;
+pub mod twilio;
 mod webhook;
 pub mod whatsapp_cloud;
 

@@ -12,8 +12,8 @@ use domain::time::Timestamp;
 use serde_json::{Value, json};
 
 use crate::aws::Aws;
-use crate::fields::FieldError;
-use crate::{Webhook, sinch, sinch_sms, whatsapp_cloud};
+use crate::fields::{FieldError, check};
+use crate::{Webhook, aws_sms, sinch, sinch_sms, twilio, whatsapp_cloud};
 
 /// Until a connection (name, TCP, TLS) stands. Past it nothing was written: a known refusal.
 pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
@@ -93,6 +93,18 @@ impl Providers {
         let config = self.config(sender);
         let outcome = match sender.provider {
             ProviderKind::WhatsappCloud => self.whatsapp(sender, &config, credentials, outbound).await,
+            ProviderKind::AwsSms => match aws_sms::Config::parse(&sender.config) {
+                Ok(config) => {
+                    let origin = self.origins.get(&ProviderKind::AwsSms).map(String::as_str);
+                    let client = self.aws.sms(config.region.as_deref(), origin);
+                    aws_sms::send(&client, &config, outbound).await
+                }
+                Err(_) => SendOutcome::Refused(unreadable()),
+            },
+            ProviderKind::Twilio => match twilio_parts(&config, credentials) {
+                Ok((config, credentials)) => twilio::send(&self.http, &config, &credentials, outbound).await,
+                Err(refusal) => SendOutcome::Refused(refusal),
+            },
             ProviderKind::Sinch => match sinch_parts(&config, credentials) {
                 Ok((config, credentials)) => {
                     let tokens = &self.sinch_tokens;
@@ -181,6 +193,13 @@ fn whatsapp_parts(
     ))
 }
 
+fn twilio_parts(config: &Value, credentials: &Value) -> Result<(twilio::Config, twilio::Credentials), Refusal> {
+    Ok((
+        twilio::Config::parse(config).map_err(|_| unreadable())?,
+        twilio::Credentials::parse(credentials).map_err(|_| unreadable())?,
+    ))
+}
+
 fn sinch_parts(config: &Value, credentials: &Value) -> Result<(sinch::Config, sinch::Credentials), Refusal> {
     Ok((
         sinch::Config::parse(config).map_err(|_| unreadable())?,
@@ -205,6 +224,8 @@ fn sinch_sms_parts(
 pub fn check_config(kind: ProviderKind, config: &Value) -> Result<(), Vec<FieldError>> {
     match kind {
         ProviderKind::WhatsappCloud => whatsapp_cloud::Config::parse(config).map(drop).map_err(|e| e.0),
+        ProviderKind::AwsSms => aws_sms::Config::parse(config).map(drop).map_err(|e| e.0),
+        ProviderKind::Twilio => twilio::Config::parse(config).map(drop).map_err(|e| e.0),
         ProviderKind::Sinch => sinch::Config::parse(config).map(drop).map_err(|e| e.0),
         ProviderKind::SinchSms => sinch_sms::Config::parse(config).map(drop).map_err(|e| e.0),
         _ => {
@@ -221,6 +242,8 @@ pub fn check_config(kind: ProviderKind, config: &Value) -> Result<(), Vec<FieldE
 pub fn check_credentials(kind: ProviderKind, credentials: &Value) -> Result<(), Vec<FieldError>> {
     match kind {
         ProviderKind::WhatsappCloud => whatsapp_cloud::Credentials::parse(credentials).map(drop).map_err(|e| e.0),
+        ProviderKind::AwsSms => check(credentials, &[]).map_err(|e| e.0),
+        ProviderKind::Twilio => twilio::Credentials::parse(credentials).map(drop).map_err(|e| e.0),
         ProviderKind::Sinch => sinch::Credentials::parse(credentials).map(drop).map_err(|e| e.0),
         ProviderKind::SinchSms => sinch_sms::Credentials::parse(credentials).map(drop).map_err(|e| e.0),
         _ => Ok(()),
@@ -236,6 +259,8 @@ pub fn verify(sender: &Sender, webhook: &Webhook<'_>, credentials: &Value, now: 
             let header = webhook.header(whatsapp_cloud::SIGNATURE_HEADER);
             whatsapp_cloud::verify_signature(webhook.raw, header, &known)
         }),
+        ProviderKind::Twilio => twilio_parts(&sender.config, credentials)
+            .is_ok_and(|(config, known)| twilio::verify_signature(webhook, &config, &known)),
         ProviderKind::Sinch => {
             sinch::Credentials::parse(credentials).is_ok_and(|known| sinch::verify(webhook, &known, now))
         }
@@ -276,6 +301,10 @@ pub fn normalise(sender: &Sender, webhook: &Webhook<'_>, now: Timestamp) -> Resu
         ProviderKind::WhatsappCloud => match whatsapp_cloud::Config::parse(&sender.config) {
             Ok(config) => whatsapp_cloud::normalise(webhook.raw, &config),
             // Without a number of our own every entry is for another number.
+            Err(_) => Ok(Vec::new()),
+        },
+        ProviderKind::Twilio => match twilio::Config::parse(&sender.config) {
+            Ok(config) => twilio::normalise(webhook, &config, now),
             Err(_) => Ok(Vec::new()),
         },
         ProviderKind::Sinch => match sinch::Config::parse(&sender.config) {

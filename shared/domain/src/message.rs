@@ -163,6 +163,8 @@ pub enum Reaction {
     Transient,
     /// This address cannot be reached on this channel.
     Recipient,
+    /// An email came back for good: its address is suppressed.
+    Bounced,
     /// The message itself is at fault.
     Message,
     /// The template is at fault.

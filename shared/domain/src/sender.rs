@@ -66,6 +66,12 @@ impl Sender {
         }
     }
 
+    /// Whether it sends WhatsApp's approved templates.
+    pub fn has_templates(&self) -> bool {
+        let is_whatsapp = matches!(self.provider, ProviderKind::WhatsappCloud | ProviderKind::Sinch);
+        is_whatsapp && self.channel == Channel::Whatsapp
+    }
+
     /// Whether its conversations can be handed over to a bot of the helpdesk's.
     pub fn has_bots(&self) -> bool {
         self.provider == ProviderKind::Chatwoot
@@ -73,8 +79,7 @@ impl Sender {
 
     /// Seconds between two messages to one person (CHANNELS.md 1.8), where the provider wants some.
     pub fn pair_seconds(&self) -> Option<i64> {
-        let is_whatsapp = matches!(self.provider, ProviderKind::WhatsappCloud | ProviderKind::Sinch);
-        (is_whatsapp && self.channel == Channel::Whatsapp).then_some(6)
+        self.has_templates().then_some(6)
     }
 }
 

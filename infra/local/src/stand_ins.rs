@@ -11,6 +11,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use domain::message::ProviderKind;
 use domain::time::Timestamp;
 use serde::{Deserialize, Serialize};
+use testkit::sinch::SinchStandIn;
+use testkit::sinch_sms::SinchSmsStandIn;
 use testkit::stand_in::{Desk, Hooks, StandIn, WebhookDelivery};
 use testkit::whatsapp::WhatsappStandIn;
 
@@ -80,7 +82,11 @@ impl StandIns {
         };
         let desk = Desk::new(hooks).with_journal(dir.map(|dir| dir.join("stand-ins.jsonl")).as_deref())?;
         let whatsapp = WhatsappStandIn::new(desk.clone())?;
-        let all: Vec<Arc<dyn StandIn>> = vec![Arc::new(whatsapp.clone())];
+        let all: Vec<Arc<dyn StandIn>> = vec![
+            Arc::new(whatsapp.clone()),
+            Arc::new(SinchStandIn::new(desk.clone())?),
+            Arc::new(SinchSmsStandIn::new(desk.clone())),
+        ];
         let http = reqwest::Client::builder().no_proxy().build().map_err(io::Error::other)?;
         Ok(Self { desk, all, whatsapp, pending, http, base_url: std::sync::OnceLock::new() })
     }

@@ -1,9 +1,10 @@
 //! Stand-ins for what Ritmo talks to, so that it can be run and tested without it.
 //!
-//! [`whatsapp`] and [`mercadopago`] speak their originals' real HTTP on loopback and refuse what those
-//! refuse; [`stand_in`] is what the stand-ins of message providers share; [`local`] holds the bodies of
-//! the local runner's `_local` routes and the record of accepted messages. The routes themselves, the
-//! clock and the delivery of webhooks belong to the local runner and reach a stand-in as callbacks.
+//! [`whatsapp`], [`sinch`], [`sinch_sms`] and [`mercadopago`] speak their originals' real HTTP on loopback
+//! and refuse what those refuse; [`stand_in`] is what the stand-ins of message providers share; [`local`]
+//! holds the bodies of the local runner's `_local` routes and the record of accepted messages. The routes
+//! themselves, the clock and the delivery of webhooks belong to the local runner and reach a stand-in as
+//! callbacks.
 //!
 //! Nothing here uses the adapters of `channels`: a stand-in that shared code with what it tests
 //! would agree with its mistakes.
@@ -14,5 +15,7 @@ pub mod local;
 pub mod memory;
 pub mod mercadopago;
 pub mod sim;
+pub mod sinch;
+pub mod sinch_sms;
 pub mod stand_in;
 pub mod whatsapp;

@@ -14,6 +14,7 @@ use serde::{Deserialize, Serialize};
 use testkit::sinch::SinchStandIn;
 use testkit::sinch_sms::SinchSmsStandIn;
 use testkit::stand_in::{Desk, Hooks, StandIn, WebhookDelivery};
+use testkit::twilio::TwilioStandIn;
 use testkit::whatsapp::WhatsappStandIn;
 
 use crate::clock::{LocalClock, write_whole};
@@ -84,6 +85,7 @@ impl StandIns {
         let whatsapp = WhatsappStandIn::new(desk.clone())?;
         let all: Vec<Arc<dyn StandIn>> = vec![
             Arc::new(whatsapp.clone()),
+            Arc::new(TwilioStandIn::new(desk.clone())?),
             Arc::new(SinchStandIn::new(desk.clone())?),
             Arc::new(SinchSmsStandIn::new(desk.clone())),
         ];

@@ -26,6 +26,10 @@ impl ProviderAdapter {
         Self { providers, addresses }
     }
 
+    pub fn providers(&self) -> &Providers {
+        &self.providers
+    }
+
     /// All faults of shape, and the URLs that may not be called.
     fn wrong(&self, config: &Value, of_config: Checked, of_credentials: Checked) -> Vec<(String, String, String)> {
         let mut wrong = Vec::new();
@@ -64,7 +68,7 @@ impl Channels for ProviderAdapter {
         credentials: Option<&Value>,
     ) -> Vec<(String, String, String)> {
         let of_config = channels::check_config(provider, config);
-        let of_credentials = credentials.map_or(Ok(()), |c| channels::check_credentials(provider, c));
+        let of_credentials = credentials.map_or(Ok(()), |c| channels::check_credentials(provider, config, c));
         self.wrong(config, of_config, of_credentials)
     }
 

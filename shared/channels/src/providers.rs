@@ -157,8 +157,7 @@ impl Providers {
     async fn whatsapp(&self, sender: &Sender, config: &Value, credentials: &Value, outbound: &Outbound) -> SendOutcome {
         let Ok(config) = whatsapp_cloud::Config::parse(config) else { return SendOutcome::Refused(unreadable()) };
         if let Some(relay) = &config.relay {
-            let origin = self.origins.get(&sender.provider).map(String::as_str);
-            let client = self.aws.social(relay.region.as_deref(), origin);
+            let client = self.aws.social(relay.region.as_deref(), self.origin(sender.provider));
             return whatsapp_cloud::relay(&client, &config, relay, outbound).await;
         }
         let Ok(credentials) = whatsapp_cloud::Credentials::parse(credentials) else {
@@ -199,6 +198,10 @@ impl Providers {
         let topics = match sender.provider {
             ProviderKind::Ses => ses::Config::parse(&sender.config).map(|config| config.topic_arns),
             ProviderKind::AwsSms => aws_sms::Config::parse(&sender.config).map(|config| config.topic_arns),
+            ProviderKind::WhatsappCloud => match relay(sender) {
+                Some(relay) => Ok(relay.topic_arn.map(|topic| vec![topic])),
+                None => return Ok(verify(sender, webhook, credentials, now)),
+            },
             _ => return Ok(verify(sender, webhook, credentials, now)),
         };
         let Ok(topics) = topics else { return Ok(false) };
@@ -215,6 +218,9 @@ impl Providers {
             ProviderKind::Ses | ProviderKind::AwsSms => {
                 sns::confirm(&self.http, self.origin(sender.provider), webhook.raw).await
             }
+            ProviderKind::WhatsappCloud if relay(sender).is_some() => {
+                sns::confirm(&self.http, self.origin(sender.provider), webhook.raw).await
+            }
             _ => Ok(()),
         }
     }
@@ -224,15 +230,16 @@ impl Providers {
     /// # Errors
     /// The refusal; nothing was changed, so it may be tried again.
     pub async fn templates(&self, sender: &Sender, credentials: &Value) -> Result<Vec<KnownTemplate>, Refusal> {
+        let not_listed = || Err(Refusal { reaction: Reaction::Message, code: "not_listed".into(), retry_after: None });
         match sender.provider {
+            // AWS has no list with what a template asks for.
+            ProviderKind::WhatsappCloud if relay(sender).is_some() => not_listed(),
             ProviderKind::WhatsappCloud => {
                 let (config, credentials) = whatsapp_parts(&self.config(sender), credentials)?;
                 whatsapp_cloud::templates(&self.http, &config, &credentials).await
             }
             // Not among what the Conversation API tells: its senders stay unsynced.
-            ProviderKind::Sinch => {
-                Err(Refusal { reaction: Reaction::Message, code: "not_listed".into(), retry_after: None })
-            }
+            ProviderKind::Sinch => not_listed(),
             _ => Ok(Vec::new()),
         }
     }
@@ -240,6 +247,11 @@ impl Providers {
 
 fn unreadable() -> Refusal {
     Refusal { reaction: Reaction::Sender, code: "config".into(), retry_after: None }
+}
+
+/// Whether AWS stands between a WhatsApp sender and Meta.
+fn relay(sender: &Sender) -> Option<whatsapp_cloud::Relay> {
+    whatsapp_cloud::Config::parse(&sender.config).ok()?.relay
 }
 
 fn whatsapp_parts(
@@ -295,12 +307,14 @@ pub fn check_config(kind: ProviderKind, config: &Value) -> Result<(), Vec<FieldE
     }
 }
 
-/// Whether a new sender's `credentials` have the provider's shape. Pointers are relative to them.
+/// Whether the `credentials` of a sender with this `config` have the provider's shape. Pointers are relative to
+/// them.
 ///
 /// # Errors
 /// Every wrong field; details never repeat a value.
-pub fn check_credentials(kind: ProviderKind, credentials: &Value) -> Result<(), Vec<FieldError>> {
+pub fn check_credentials(kind: ProviderKind, config: &Value, credentials: &Value) -> Result<(), Vec<FieldError>> {
     match kind {
+        ProviderKind::WhatsappCloud if config["relay"].is_object() => check(credentials, &[]).map_err(|e| e.0),
         ProviderKind::WhatsappCloud => whatsapp_cloud::Credentials::parse(credentials).map(drop).map_err(|e| e.0),
         // Called with the deployment's own role.
         ProviderKind::Ses | ProviderKind::AwsSms => check(credentials, &[]).map_err(|e| e.0),

@@ -15,6 +15,7 @@ use sha2::{Digest as _, Sha256};
 use super::classify::classify;
 use super::config::Config;
 use super::content;
+use super::relay::relayed;
 use crate::Malformed;
 use crate::foreign::{MAX_NAME, cut, id, integer, list, text};
 use crate::identity::{of_bsuid, of_wa_id};
@@ -28,9 +29,12 @@ pub const MAX_EVENTS: usize = 1_000;
 /// concern a conversation give none.
 ///
 /// # Errors
-/// [`Malformed`] when the body is no JSON.
+/// [`Malformed`] when the body is no JSON, or for a relay no message of SNS's.
 pub fn normalise(raw: &[u8], config: &Config) -> Result<Vec<InboundEvent>, Malformed> {
-    let body: Value = serde_json::from_slice(raw).map_err(|_| Malformed)?;
+    let body: Value = match &config.relay {
+        None => serde_json::from_slice(raw).map_err(|_| Malformed)?,
+        Some(_) => relayed(raw)?.unwrap_or_default(),
+    };
     if text(&body, "object") != Some("whatsapp_business_account") {
         return Ok(Vec::new());
     }

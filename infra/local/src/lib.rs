@@ -30,10 +30,12 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
+use aws_config::{Region, SdkConfig};
+use aws_sdk_dynamodb::config::{Credentials, SharedCredentialsProvider};
 use channels::Providers;
 use domain::message::ProviderKind;
 use engine::ports::Clock as _;
-use engine::{Config, Engine, PortError};
+use engine::{Config, Engine, PortError, Tokens};
 use runtime::{Addresses, OsRandom, ProviderAdapter};
 use store::DynamoStore;
 use tokio::net::TcpListener;
@@ -88,8 +90,10 @@ pub struct Local {
     pub base_url: String,
     pub admin_key: String,
     pub operator_key: String,
-    /// The stand-in sender that is the channel's default.
+    /// WhatsApp's among `senders`.
     pub whatsapp_sender: String,
+    /// The senders that the account began with, each its channel's default.
+    pub senders: Vec<(ProviderKind, String)>,
     stop: watch::Sender<bool>,
     servers: Vec<tokio::task::JoinHandle<()>>,
     dispatcher: tokio::task::JoinHandle<()>,
@@ -109,6 +113,7 @@ impl Local {
             return Err(StartError::StartAt);
         }
         let socket = bind(options.port).map_err(|error| StartError::Port(options.port, error))?;
+        let base_url = format!("http://{}", socket.local_addr()?);
         let dir = match &options.data {
             Data::Memory => None,
             Data::Dir(dir) => Some(dir.as_path()),
@@ -118,7 +123,7 @@ impl Local {
             ClockKind::Real => LocalClock::real(),
             ClockKind::Manual => LocalClock::manual(options.start_at, dir.map(|dir| dir.join("clock")))?,
         };
-        let identity = Identity::load(dir, options.dev_key.as_deref())?;
+        let mut identity = Identity::load(dir, options.dev_key.as_deref())?;
 
         let stop = watch::Sender::new(false);
         let dynamo = Dynamo::start(dir.map(|dir| dir.join("ritmo.sqlite")).as_deref()).await?;
@@ -129,13 +134,15 @@ impl Local {
         let runner = Runner::new(clock);
         let senders = Senders::new(uncounted.clone(), identity.tenant);
         let stand_ins = Arc::new(StandIns::new(&runner, senders.clone(), dir)?);
-        let providers = TcpListener::bind("127.0.0.1:0").await?;
-        let origin = format!("http://{}", providers.local_addr()?);
-        let mut servers = vec![serve(providers, counted(stand_ins.router(), &runner), stop.subscribe())];
+        let mut providers = Providers::new(&aws_sdk()).map_err(|_| StartError::Http)?;
+        let mut servers = Vec::new();
+        for stand_in in &stand_ins.all {
+            let listener = TcpListener::bind("127.0.0.1:0").await?;
+            providers = providers.with_origin(stand_in.provider(), format!("http://{}", listener.local_addr()?));
+            servers.push(serve(listener, counted(stand_in.router(), &runner), stop.subscribe()));
+        }
 
         let attempts = Attempts::default();
-        let providers =
-            Providers::new().map_err(|_| StartError::Http)?.with_origin(ProviderKind::WhatsappCloud, origin);
         let channels = LocalChannels { inner: ProviderAdapter::new(providers, Addresses::Any), senders };
         let (meters, metrics) = (Meters::default(), Kept::default());
         let parts = Parts {
@@ -144,6 +151,7 @@ impl Local {
             channels: &channels,
             attempts: &attempts,
             identity: &identity,
+            base_url: &base_url,
             meters: &meters,
         };
         let api = parts.engine(Function::Api, None).await;
@@ -171,20 +179,21 @@ impl Local {
             tenant: identity.tenant,
             env: function_env(dynamo.url(), &identity.secret_text()),
         };
-        let webhooks = webhook::router(webhook, move |forged| metrics.add(forged));
+        let providers = webhook.channels.inner.providers().clone();
+        let webhooks = webhook::router(webhook, providers, move |forged| metrics.add(forged));
         let served = counted(api::router(api).merge(webhooks), &runner);
         let router = served.merge(routes::router(Arc::new(inside)));
         let listener = socket.listen(BACKLOG)?;
-        let base_url = format!("http://{}", listener.local_addr()?);
         stand_ins.set_base_url(&base_url);
         servers.push(serve(listener, router, stop.subscribe()));
         plan_sweeps(&runner, &uncounted, runner.clock().now()).await?;
 
         Ok(Self {
             base_url,
+            whatsapp_sender: identity.sender(ProviderKind::WhatsappCloud).to_string(),
+            senders: identity.senders(),
             admin_key: identity.admin_key,
             operator_key: identity.operator_key,
-            whatsapp_sender: identity.whatsapp_sender.to_string(),
             stop,
             servers,
             dispatcher,
@@ -202,7 +211,7 @@ impl Local {
 
     /// When the stand-ins accepted each send, in order.
     pub fn accepted_at(&self) -> Vec<SystemTime> {
-        self.stand_ins.accepted_at()
+        self.stand_ins.desk.accepted_at()
     }
 
     /// Ends everything. Requests and handlers in flight have a moment to come to their end; what is
@@ -217,6 +226,15 @@ impl Local {
         self.dispatcher.abort();
         self.dynamo.stop(PATIENCE).await;
     }
+}
+
+/// AWS as it is here: a region, and credentials that nobody checks. Never those of whoever starts this.
+fn aws_sdk() -> SdkConfig {
+    let credentials = Credentials::new("local", "local", None, None, "local");
+    SdkConfig::builder()
+        .region(Region::from_static("us-east-1"))
+        .credentials_provider(SharedCredentialsProvider::new(credentials))
+        .build()
 }
 
 /// What a function that `cargo lambda` runs needs to work on this table. Queues and timers live in
@@ -240,6 +258,7 @@ struct Parts<'a> {
     channels: &'a LocalChannels,
     attempts: &'a Attempts,
     identity: &'a Identity,
+    base_url: &'a str,
     meters: &'a Meters,
 }
 
@@ -259,6 +278,7 @@ impl Parts<'_> {
                 lease_seconds: runtime::LEASE_SECONDS,
                 cache_settings: beside.is_some(),
                 operator_key_hash: Some(engine::accounts::secret_hash(&self.identity.operator_key)),
+                tokens: Tokens::new(&self.identity.secret, self.base_url),
             },
             cache: beside.map_or_else(Arc::default, |engine| engine.cache.clone()),
         })

@@ -8,10 +8,22 @@
 //! What must not live here: decisions about when or whether to send, storage, retries (an adapter
 //! calls its provider once), and logs of message bodies, texts, addresses or secrets.
 
+#[allow(dead_code, reason = "its adapters come one by one")]
+mod aws;
+pub mod aws_sms;
+mod call;
 mod fields;
+mod foreign;
+mod identity;
 pub mod payments;
 mod providers;
+pub mod ses;
 mod signatures;
+pub mod sinch;
+pub mod sinch_sms;
+mod sms;
+mod sns;
+pub mod twilio;
 mod webhook;
 pub mod whatsapp_cloud;
 
@@ -20,4 +32,5 @@ pub use providers::{
     CONNECT_TIMEOUT, Denied, Malformed, Providers, check_config, check_credentials, normalise, verify,
     verify_subscription,
 };
+pub use sns::Unavailable;
 pub use webhook::Webhook;

@@ -4,14 +4,17 @@ use std::borrow::Cow;
 use std::collections::HashMap;
 use std::time::Duration;
 
+use aws_config::SdkConfig;
 use domain::message::{InboundEvent, Outbound, ProviderKind, Reaction, Refusal, SendOutcome};
 use domain::payment::{ChargeEvent, PaymentSource};
 use domain::sender::{KnownTemplate, Sender};
 use domain::time::Timestamp;
 use serde_json::{Value, json};
 
-use crate::fields::FieldError;
-use crate::{Webhook, whatsapp_cloud};
+use crate::aws::Aws;
+use crate::fields::{FieldError, check};
+use crate::sns::{self, Unavailable};
+use crate::{Webhook, aws_sms, ses, sinch, sinch_sms, twilio, whatsapp_cloud};
 
 /// Until a connection (name, TCP, TLS) stands. Past it nothing was written: a known refusal.
 pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
@@ -35,18 +38,30 @@ pub struct Denied;
 #[derive(Debug, Clone)]
 pub struct Providers {
     http: reqwest::Client,
+    aws: Aws,
+    /// The deployment's AWS account.
+    account: Option<String>,
+    sns_keys: sns::Keys,
     origins: HashMap<ProviderKind, String>,
+    sinch_tokens: sinch::Tokens,
 }
 
 impl Providers {
     /// The client follows no redirect (a provider's API never sends one; following could carry
     /// the token elsewhere), repeats nothing by itself, and uses no proxy of the environment: a
-    /// proxy's own 5xx after the request went on would look like a known refusal.
+    /// proxy's own 5xx after the request went on would look like a known refusal. AWS's services are
+    /// called with the region and credentials of `sdk`.
     ///
     /// # Errors
     /// When TLS cannot be set up (no root certificates).
-    pub fn new() -> Result<Self, reqwest::Error> {
-        let http = reqwest::Client::builder()
+    pub fn new(sdk: &SdkConfig) -> Result<Self, reqwest::Error> {
+        let (http, aws, sinch_tokens) = (Self::client()?, Aws::new(sdk), sinch::Tokens::default());
+        let (account, sns_keys) = (None, sns::Keys::default());
+        Ok(Self { http, aws, account, sns_keys, origins: HashMap::new(), sinch_tokens })
+    }
+
+    pub(crate) fn client() -> Result<reqwest::Client, reqwest::Error> {
+        reqwest::Client::builder()
             .user_agent(concat!("Ritmo/", env!("CARGO_PKG_VERSION")))
             .connect_timeout(CONNECT_TIMEOUT)
             .redirect(reqwest::redirect::Policy::none())
@@ -54,8 +69,7 @@ impl Providers {
             .no_proxy()
             .pool_idle_timeout(POOL_IDLE_TIMEOUT)
             .pool_max_idle_per_host(POOL_IDLE_PER_HOST)
-            .build()?;
-        Ok(Self { http, origins: HashMap::new() })
+            .build()
     }
 
     /// Where a provider is called for senders that do not say (`base_url`); without, its own origin.
@@ -64,30 +78,95 @@ impl Providers {
         self
     }
 
-    /// A sender's configuration with the origin that its provider has here.
+    /// The AWS account whose SNS topics may tell of a sender that names none.
+    pub fn with_account(mut self, account: impl Into<String>) -> Self {
+        self.account = Some(account.into());
+        self
+    }
+
+    fn origin(&self, kind: ProviderKind) -> Option<&str> {
+        self.origins.get(&kind).map(String::as_str)
+    }
+
+    /// A sender's configuration with the origin that its provider has here; of Sinch's two hosts both.
+    /// AWS's services have clients of their own.
     fn config<'s>(&self, sender: &'s Sender) -> Cow<'s, Value> {
-        let silent = sender.config.get("base_url").is_none_or(Value::is_null);
-        match self.origins.get(&sender.provider).filter(|_| silent && sender.config.is_object()) {
-            Some(origin) => {
-                let mut config = sender.config.clone();
-                config["base_url"] = json!(origin);
-                Cow::Owned(config)
-            }
-            None => Cow::Borrowed(&sender.config),
+        let is_aws = matches!(sender.provider, ProviderKind::Ses | ProviderKind::AwsSms);
+        let origin = self.origin(sender.provider).filter(|_| sender.config.is_object() && !is_aws);
+        let Some(origin) = origin else {
+            return Cow::Borrowed(&sender.config);
+        };
+        let mut config = sender.config.clone();
+        let names: &[&str] =
+            if sender.provider == ProviderKind::Sinch { &["base_url", "auth_url"] } else { &["base_url"] };
+        for name in names.iter().filter(|name| sender.config.get(name).is_none_or(Value::is_null)) {
+            config[name] = json!(origin);
         }
+        Cow::Owned(config)
     }
 
     /// One provider call. Takes at most 10 s. A sender whose stored config or credentials no
     /// longer parse is at fault itself: `Refused(Sender, "config")`.
     pub async fn send(&self, sender: &Sender, credentials: &Value, outbound: &Outbound) -> SendOutcome {
         let config = self.config(sender);
-        match sender.provider {
-            ProviderKind::WhatsappCloud => match whatsapp_parts(&config, credentials) {
-                Ok((config, credentials)) => whatsapp_cloud::send(&self.http, &config, &credentials, outbound).await,
+        let outcome = match sender.provider {
+            ProviderKind::WhatsappCloud => self.whatsapp(sender, &config, credentials, outbound).await,
+            ProviderKind::Ses => match ses::Config::parse(&config) {
+                Ok(config) => {
+                    let client = self.aws.ses(config.region.as_deref(), self.origin(sender.provider));
+                    ses::send(&client, &config, outbound).await
+                }
+                Err(_) => SendOutcome::Refused(unreadable()),
+            },
+            ProviderKind::AwsSms => match aws_sms::Config::parse(&sender.config) {
+                Ok(config) => {
+                    let origin = self.origins.get(&ProviderKind::AwsSms).map(String::as_str);
+                    let client = self.aws.sms(config.region.as_deref(), origin);
+                    aws_sms::send(&client, &config, outbound).await
+                }
+                Err(_) => SendOutcome::Refused(unreadable()),
+            },
+            ProviderKind::Twilio => match twilio_parts(&config, credentials) {
+                Ok((config, credentials)) => twilio::send(&self.http, &config, &credentials, outbound).await,
+                Err(refusal) => SendOutcome::Refused(refusal),
+            },
+            ProviderKind::Sinch => match sinch_parts(&config, credentials) {
+                Ok((config, credentials)) => {
+                    let tokens = &self.sinch_tokens;
+                    sinch::send(&self.http, tokens, &config, &credentials, sender.channel, outbound).await
+                }
+                Err(refusal) => SendOutcome::Refused(refusal),
+            },
+            ProviderKind::SinchSms => match sinch_sms_parts(&config, credentials) {
+                Ok((config, credentials)) => sinch_sms::send(&self.http, &config, &credentials, outbound).await,
                 Err(refusal) => SendOutcome::Refused(refusal),
             },
             _ => SendOutcome::Refused(unreadable()),
+        };
+        let provider = sender.provider.as_str();
+        match &outcome {
+            SendOutcome::Accepted { .. } => tracing::debug!(provider, "message accepted"),
+            SendOutcome::Refused(refusal) => {
+                tracing::debug!(provider, code = %refusal.code, reaction = ?refusal.reaction, "message refused");
+            }
+            SendOutcome::Ambiguous => tracing::debug!(provider, "answer unknown"),
         }
+        outcome
+    }
+
+    /// By Meta, or by AWS for whom the sender is there.
+    async fn whatsapp(&self, sender: &Sender, config: &Value, credentials: &Value, outbound: &Outbound) -> SendOutcome {
+        let Ok(config) = whatsapp_cloud::Config::parse(config) else { return SendOutcome::Refused(unreadable()) };
+        if let Some(relay) = &config.relay {
+            let origin = self.origins.get(&sender.provider).map(String::as_str);
+            let client = self.aws.social(relay.region.as_deref(), origin);
+            return whatsapp_cloud::relay(&client, &config, relay, outbound).await;
+        }
+        let Ok(credentials) = whatsapp_cloud::Credentials::parse(credentials) else {
+            return SendOutcome::Refused(unreadable());
+        };
+        let templates = sender.templates.as_deref();
+        whatsapp_cloud::send(&self.http, &config, &credentials, templates, outbound).await
     }
 
     /// What its provider says of a payment that a webhook only named; `None` when that is nothing.
@@ -106,6 +185,40 @@ impl Providers {
         crate::payments::read_back(&self.http, source.provider, base_url.as_deref(), &token, payment).await
     }
 
+    /// Whether a webhook comes from the sender's provider: [`verify`], and for a topic of SNS, whose signing
+    /// certificate may have to be fetched.
+    ///
+    /// # Errors
+    /// [`Unavailable`] when it cannot be told now.
+    pub async fn verify(
+        &self,
+        sender: &Sender,
+        webhook: &Webhook<'_>,
+        credentials: &Value,
+        now: Timestamp,
+    ) -> Result<bool, Unavailable> {
+        let topics = match sender.provider {
+            ProviderKind::Ses => match ses::Config::parse(&sender.config) {
+                Ok(config) => config.topic_arns,
+                Err(_) => return Ok(false),
+            },
+            _ => return Ok(verify(sender, webhook, credentials, now)),
+        };
+        let trusted = sns::Trusted { topics: topics.as_deref(), account: self.account.as_deref() };
+        sns::verify((&self.http, &self.sns_keys), self.origin(sender.provider), webhook.raw, trusted, now).await
+    }
+
+    /// What a verified webhook asks of us before anything else: SNS wants its subscription confirmed.
+    ///
+    /// # Errors
+    /// [`Unavailable`] when it cannot be done now.
+    pub async fn confirm(&self, sender: &Sender, webhook: &Webhook<'_>) -> Result<(), Unavailable> {
+        match sender.provider {
+            ProviderKind::Ses => sns::confirm(&self.http, self.origin(sender.provider), webhook.raw).await,
+            _ => Ok(()),
+        }
+    }
+
     /// The templates that the provider knows for this sender.
     ///
     /// # Errors
@@ -115,6 +228,10 @@ impl Providers {
             ProviderKind::WhatsappCloud => {
                 let (config, credentials) = whatsapp_parts(&self.config(sender), credentials)?;
                 whatsapp_cloud::templates(&self.http, &config, &credentials).await
+            }
+            // Not among what the Conversation API tells: its senders stay unsynced.
+            ProviderKind::Sinch => {
+                Err(Refusal { reaction: Reaction::Message, code: "not_listed".into(), retry_after: None })
             }
             _ => Ok(Vec::new()),
         }
@@ -135,6 +252,30 @@ fn whatsapp_parts(
     ))
 }
 
+fn twilio_parts(config: &Value, credentials: &Value) -> Result<(twilio::Config, twilio::Credentials), Refusal> {
+    Ok((
+        twilio::Config::parse(config).map_err(|_| unreadable())?,
+        twilio::Credentials::parse(credentials).map_err(|_| unreadable())?,
+    ))
+}
+
+fn sinch_parts(config: &Value, credentials: &Value) -> Result<(sinch::Config, sinch::Credentials), Refusal> {
+    Ok((
+        sinch::Config::parse(config).map_err(|_| unreadable())?,
+        sinch::Credentials::parse(credentials).map_err(|_| unreadable())?,
+    ))
+}
+
+fn sinch_sms_parts(
+    config: &Value,
+    credentials: &Value,
+) -> Result<(sinch_sms::Config, sinch_sms::Credentials), Refusal> {
+    Ok((
+        sinch_sms::Config::parse(config).map_err(|_| unreadable())?,
+        sinch_sms::Credentials::parse(credentials).map_err(|_| unreadable())?,
+    ))
+}
+
 /// Whether a new sender's `config` has the provider's shape. Pointers are relative to `config`.
 ///
 /// # Errors
@@ -142,6 +283,11 @@ fn whatsapp_parts(
 pub fn check_config(kind: ProviderKind, config: &Value) -> Result<(), Vec<FieldError>> {
     match kind {
         ProviderKind::WhatsappCloud => whatsapp_cloud::Config::parse(config).map(drop).map_err(|e| e.0),
+        ProviderKind::Ses => ses::Config::parse(config).map(drop).map_err(|e| e.0),
+        ProviderKind::AwsSms => aws_sms::Config::parse(config).map(drop).map_err(|e| e.0),
+        ProviderKind::Twilio => twilio::Config::parse(config).map(drop).map_err(|e| e.0),
+        ProviderKind::Sinch => sinch::Config::parse(config).map(drop).map_err(|e| e.0),
+        ProviderKind::SinchSms => sinch_sms::Config::parse(config).map(drop).map_err(|e| e.0),
         _ => {
             let detail = "this provider is not available yet".into();
             Err(vec![FieldError { pointer: String::new(), code: "invalid_value", detail }])
@@ -156,20 +302,32 @@ pub fn check_config(kind: ProviderKind, config: &Value) -> Result<(), Vec<FieldE
 pub fn check_credentials(kind: ProviderKind, credentials: &Value) -> Result<(), Vec<FieldError>> {
     match kind {
         ProviderKind::WhatsappCloud => whatsapp_cloud::Credentials::parse(credentials).map(drop).map_err(|e| e.0),
+        // Called with the deployment's own role.
+        ProviderKind::Ses | ProviderKind::AwsSms => check(credentials, &[]).map_err(|e| e.0),
+        ProviderKind::Twilio => twilio::Credentials::parse(credentials).map(drop).map_err(|e| e.0),
+        ProviderKind::Sinch => sinch::Credentials::parse(credentials).map(drop).map_err(|e| e.0),
+        ProviderKind::SinchSms => sinch_sms::Credentials::parse(credentials).map(drop).map_err(|e| e.0),
         _ => Ok(()),
     }
 }
 
 /// Whether a webhook comes from the sender's provider: proven on the raw body by its secret, at a time
 /// near `now` where the proof has one. `false` also when the stored credentials no longer parse: nothing
-/// unproven gets in.
+/// unproven gets in. What a topic of SNS tells is proven by [`Providers::verify`].
 pub fn verify(sender: &Sender, webhook: &Webhook<'_>, credentials: &Value, now: Timestamp) -> bool {
-    let _ = now;
     match sender.provider {
         ProviderKind::WhatsappCloud => whatsapp_cloud::Credentials::parse(credentials).is_ok_and(|known| {
             let header = webhook.header(whatsapp_cloud::SIGNATURE_HEADER);
             whatsapp_cloud::verify_signature(webhook.raw, header, &known)
         }),
+        ProviderKind::Twilio => twilio_parts(&sender.config, credentials)
+            .is_ok_and(|(config, known)| twilio::verify_signature(webhook, &config, &known)),
+        ProviderKind::Sinch => {
+            sinch::Credentials::parse(credentials).is_ok_and(|known| sinch::verify(webhook, &known, now))
+        }
+        ProviderKind::SinchSms => {
+            sinch_sms::Credentials::parse(credentials).is_ok_and(|known| sinch_sms::verify(webhook, &known))
+        }
         _ => false,
     }
 }
@@ -200,13 +358,28 @@ pub fn verify_subscription(
 /// # Errors
 /// [`Malformed`] when the body is not what the provider writes.
 pub fn normalise(sender: &Sender, webhook: &Webhook<'_>, now: Timestamp) -> Result<Vec<InboundEvent>, Malformed> {
-    let _ = now;
     match sender.provider {
         ProviderKind::WhatsappCloud => match whatsapp_cloud::Config::parse(&sender.config) {
             Ok(config) => whatsapp_cloud::normalise(webhook.raw, &config),
             // Without a number of our own every entry is for another number.
             Err(_) => Ok(Vec::new()),
         },
+        ProviderKind::Ses => match ses::Config::parse(&sender.config) {
+            Ok(config) => ses::normalise(webhook.raw, &config, now),
+            Err(_) => Ok(Vec::new()),
+        },
+        ProviderKind::Twilio => match twilio::Config::parse(&sender.config) {
+            Ok(config) => twilio::normalise(webhook, &config, now),
+            Err(_) => Ok(Vec::new()),
+        },
+        ProviderKind::Sinch => match sinch::Config::parse(&sender.config) {
+            Ok(config) => {
+                let event = sinch::normalise(webhook.raw, &config, sender.channel, now)?;
+                Ok(event.into_iter().collect())
+            }
+            Err(_) => Ok(Vec::new()),
+        },
+        ProviderKind::SinchSms => Ok(sinch_sms::normalise(webhook.raw, now)?.into_iter().collect()),
         _ => Ok(Vec::new()),
     }
 }

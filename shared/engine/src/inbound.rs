@@ -6,7 +6,7 @@
 
 use domain::guard;
 use domain::ids::{ContactId, SenderId, TenantId};
-use domain::message::{Identity, InboundEvent, InboundMessage, StatusUpdate};
+use domain::message::{Channel, Identity, InboundEvent, InboundMessage, StatusUpdate};
 use domain::signal::{MESSAGE_RECEIVED, Signal};
 use sha2::{Digest as _, Sha256};
 
@@ -77,10 +77,13 @@ impl<P: Ports> Engine<P> {
                 Some(contact) => self.opt_out_of_sender(tenant, sender, contact, id, *at).await,
                 None => Ok(()),
             },
+            InboundEvent::Email(answer) => self.answered(tenant, sender, answer).await,
+            InboundEvent::Bounced { address, reference, .. } => self.bounced(tenant, address, *reference).await,
             InboundEvent::NumberChanged { from, to, .. } => match self.who(tenant, from).await? {
                 Some(contact) => self.add_identities(tenant, contact, std::slice::from_ref(to)).await,
                 None => Ok(()),
             },
+            InboundEvent::Template(told) => self.template_told(sender, told).await,
         };
         match applied {
             Ok(()) => Ok(()),
@@ -92,7 +95,7 @@ impl<P: Ports> Engine<P> {
     }
 
     /// The first contact that any of these identities names.
-    async fn who(&self, tenant: TenantId, identities: &[Identity]) -> Result<Option<ContactId>, PortError> {
+    pub(crate) async fn who(&self, tenant: TenantId, identities: &[Identity]) -> Result<Option<ContactId>, PortError> {
         for identity in identities {
             if let Some(contact) = self.store.find_contact(tenant, identity).await? {
                 return Ok(Some(contact));
@@ -101,10 +104,24 @@ impl<P: Ports> Engine<P> {
         Ok(None)
     }
 
-    /// A contact wrote: the 24 h window opens, the mark lies, the reply ends what it ends.
     async fn message(&self, tenant: TenantId, sender: SenderId, message: &InboundMessage) -> Result<(), Refused> {
-        let Some(contact) = self.who(tenant, &message.from).await? else { return Ok(()) };
-        self.store.put_message(tenant, &stored(contact, sender, message)).await?;
+        match self.who(tenant, &message.from).await? {
+            Some(contact) => self.received(tenant, sender, contact, message).await,
+            None => Ok(()),
+        }
+    }
+
+    /// A contact wrote: the 24 h window opens, the mark lies, the reply ends what it ends.
+    pub(crate) async fn received(
+        &self,
+        tenant: TenantId,
+        sender: SenderId,
+        contact: ContactId,
+        message: &InboundMessage,
+    ) -> Result<(), Refused> {
+        // Not the settings that are remembered: the sender may be newer, and an answer is not to be lost.
+        let Some(channel) = self.store.sender(sender).await?.map(|sender| sender.channel) else { return Ok(()) };
+        self.store.put_message(tenant, &stored(contact, sender, channel, message)).await?;
         if !message.kind.is_reply() {
             return Ok(());
         }
@@ -220,7 +237,7 @@ impl<P: Ports> Engine<P> {
     }
 }
 
-fn stored(contact: ContactId, sender: SenderId, message: &InboundMessage) -> StoredMessage {
+fn stored(contact: ContactId, sender: SenderId, channel: Channel, message: &InboundMessage) -> StoredMessage {
     let hash: [u8; 32] = Sha256::digest(format!("{sender}\n{}", message.id).as_bytes()).into();
     let mut id = [0; 12];
     id.copy_from_slice(&hash[..12]);
@@ -229,7 +246,7 @@ fn stored(contact: ContactId, sender: SenderId, message: &InboundMessage) -> Sto
         contact,
         at: message.at,
         direction: Direction::In,
-        channel: domain::message::Channel::Whatsapp,
+        channel,
         sender,
         message: None,
         text: message.text.clone(),

@@ -14,6 +14,7 @@ pub mod blueprints;
 mod cache;
 pub mod contacts;
 pub mod control;
+pub mod emails;
 pub mod enroll;
 pub mod events;
 pub mod explain;
@@ -31,6 +32,7 @@ pub mod step;
 pub mod sweep;
 pub mod templates;
 pub mod testing;
+pub mod tokens;
 pub mod unpark;
 
 use std::sync::Arc;
@@ -41,6 +43,7 @@ use domain::time::Timestamp;
 pub use cache::Cache;
 use ports::{Clock as _, Random as _};
 pub use ports::{PortError, Ports};
+pub use tokens::Tokens;
 
 /// Everything a handler needs. Made once at start-up.
 pub struct Engine<P: Ports> {
@@ -65,6 +68,8 @@ pub struct Config {
     pub cache_settings: bool,
     /// SHA-256 of the operator key, hex; `None` refuses every operator call.
     pub operator_key_hash: Option<String>,
+    /// Of links that contacts follow and addresses that they answer to.
+    pub tokens: Tokens,
 }
 
 /// What a verb refuses, for the caller to see.

@@ -26,6 +26,10 @@ impl ProviderAdapter {
         Self { providers, addresses }
     }
 
+    pub fn providers(&self) -> &Providers {
+        &self.providers
+    }
+
     /// All faults of shape, and the URLs that may not be called.
     fn wrong(&self, config: &Value, of_config: Checked, of_credentials: Checked) -> Vec<(String, String, String)> {
         let mut wrong = Vec::new();
@@ -97,7 +101,7 @@ mod tests {
     use super::*;
 
     fn adapter(addresses: Addresses) -> ProviderAdapter {
-        ProviderAdapter::new(Providers::new().unwrap(), addresses)
+        ProviderAdapter::new(Providers::new(&aws_config::SdkConfig::builder().build()).unwrap(), addresses)
     }
 
     #[test]

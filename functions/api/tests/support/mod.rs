@@ -101,6 +101,7 @@ impl ports::Channels for Mute {
             category: None,
             body_parameters: 0,
             parts: None,
+            as_of: None,
         };
         Ok(vec![named("b"), named("a")])
     }
@@ -182,7 +183,12 @@ pub async fn api(enabled: bool) -> Api {
         random: Counted::default(),
         secrets: store,
         channels: Mute,
-        config: Config { lease_seconds: 60, cache_settings: false, operator_key_hash: Some(secret_hash(OPERATOR)) },
+        config: Config {
+            lease_seconds: 60,
+            cache_settings: false,
+            operator_key_hash: Some(secret_hash(OPERATOR)),
+            tokens: engine::Tokens::new(&[7; 32], "https://ritmo.test"),
+        },
         cache: Arc::new(Cache::default()),
     });
     let router = api::router(engine.clone());

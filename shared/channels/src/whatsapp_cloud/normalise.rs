@@ -3,9 +3,10 @@
 //! Tolerant on purpose: what is unknown, missing or of another type is passed over on its own, never
 //! with its neighbours, because a refused body would come back for days with all that it holds.
 
+use domain::contact::phone_of_wa_id;
 use domain::ids::AttemptRef;
 use domain::message::{
-    AttemptText, DeliveryStatus, Identity, InboundEvent, InboundMessage, Reaction, Refusal, StatusUpdate,
+    AttemptText, DeliveryStatus, Identity, InboundEvent, InboundMessage, Reaction, Refusal, StatusUpdate, TemplateTold,
 };
 use domain::time::Timestamp;
 use serde_json::Value;
@@ -13,22 +14,17 @@ use sha2::{Digest as _, Sha256};
 
 use super::classify::classify;
 use super::config::Config;
-use super::identity::{of_bsuid, of_wa_id};
-use domain::contact::phone_of_wa_id;
-
 use super::content;
 use crate::Malformed;
+use crate::foreign::{MAX_NAME, cut, id, integer, list, text};
+use crate::identity::{of_bsuid, of_wa_id};
 
 /// Events taken from one body. Meta puts at most 1,000 updates into one.
 pub const MAX_EVENTS: usize = 1_000;
 
-/// Bytes of an id that is kept: a store's key must hold it.
-const MAX_ID: usize = 512;
-const MAX_NAME: usize = 256;
-
 /// The events of a verified body that are for our number: messages, opt-outs and number changes in
 /// their order, then statuses in theirs (what may end an enrollment must not wait behind reports).
-/// Entries for other numbers, echoes of what the business itself wrote, and fields that do not
+/// What is told of the account's templates counts for each of its numbers. Entries for other numbers, echoes of what the business itself wrote, and fields that do not
 /// concern a conversation give none.
 ///
 /// # Errors
@@ -40,8 +36,14 @@ pub fn normalise(raw: &[u8], config: &Config) -> Result<Vec<InboundEvent>, Malfo
     }
     let mut events = Vec::new();
     let mut statuses = Vec::new();
-    for change in list(&body, "entry").flat_map(|entry| list(entry, "changes")) {
+    let changes = |entry| list(entry, "changes").map(move |change| (entry, change));
+    for (entry, change) in list(&body, "entry").flat_map(changes) {
         let Some(value) = change.get("value") else { continue };
+        if let Some("message_template_status_update" | "template_category_update") = text(change, "field") {
+            let ours = id(entry, "id").as_deref() == Some(config.waba_id.as_str());
+            events.extend(template(entry, value).filter(|_| ours).map(InboundEvent::Template));
+            continue;
+        }
         let number = value.get("metadata").and_then(|metadata| id(metadata, "phone_number_id"));
         if number.as_deref() != Some(config.phone_number_id.as_str()) {
             continue;
@@ -92,11 +94,11 @@ fn event(message: &Value, value: &Value) -> Option<InboundEvent> {
         at,
         kind,
         text: text_,
-        in_reply_to: message.get("context").and_then(|context| self::id(context, "id")),
+        in_reply_to: message.get("context").and_then(|context| crate::foreign::id(context, "id")),
         name: contact
             .and_then(|contact| contact.get("profile"))
             .and_then(|profile| text(profile, "name"))
-            .map(|name| content::cut(name, MAX_NAME)),
+            .map(|name| cut(name, MAX_NAME)),
     }))
 }
 
@@ -178,6 +180,28 @@ fn opt_out(preference: &Value, value: &Value) -> Option<InboundEvent> {
     Some(InboundEvent::OptOut { from, at, id })
 }
 
+/// What became of a template. Its quality alone (`message_template_quality_update`) changes nothing: what Meta
+/// makes of it comes as a status.
+fn template(entry: &Value, value: &Value) -> Option<TemplateTold> {
+    let word = |name: &str| text(value, name).map(|word| cut(word, MAX_NAME).to_ascii_uppercase());
+    let status = word("event").map(|event| match event.as_str() {
+        // It may be sent again; or it still may, though people complain of it.
+        "REINSTATED" | "UNARCHIVED" | "FLAGGED" => "APPROVED".to_owned(),
+        _ => event,
+    });
+    let category = word("new_category").or_else(|| word("message_template_category"));
+    if status.is_none() && category.is_none() {
+        return None;
+    }
+    Some(TemplateTold {
+        name: id(value, "message_template_name")?,
+        language: id(value, "message_template_language")?,
+        status,
+        category,
+        at: seconds(entry.get("time")?)?,
+    })
+}
+
 fn status(status: &Value) -> Option<InboundEvent> {
     let provider_message_id = id(status, "id")?;
     let at = timestamp(status)?;
@@ -204,30 +228,12 @@ fn failure(status: &Value) -> Refusal {
 
 /// Seconds since 1970, written as text (messages, statuses) or number (other fields).
 fn timestamp(object: &Value) -> Option<Timestamp> {
-    let seconds = integer(object.get("timestamp")?)?;
+    seconds(object.get("timestamp")?)
+}
+
+fn seconds(value: &Value) -> Option<Timestamp> {
+    let seconds = integer(value)?;
     // Beyond the year 5000 it can only be milliseconds.
     let seconds = if seconds > 100_000_000_000 { seconds / 1_000 } else { seconds };
     (1..=100_000_000_000).contains(&seconds).then_some(Timestamp(seconds))
-}
-
-pub(super) fn integer(value: &Value) -> Option<i64> {
-    value.as_i64().or_else(|| value.as_str()?.trim().parse().ok())
-}
-
-pub(super) fn text<'a>(object: &'a Value, name: &str) -> Option<&'a str> {
-    object.get(name)?.as_str().filter(|text| !text.is_empty())
-}
-
-/// An id, written as text or number.
-fn id(object: &Value, name: &str) -> Option<String> {
-    let id = match object.get(name)? {
-        Value::String(text) => text.clone(),
-        Value::Number(number) => number.to_string(),
-        _ => return None,
-    };
-    (1..=MAX_ID).contains(&id.len()).then_some(id)
-}
-
-fn list<'a>(object: &'a Value, name: &str) -> impl Iterator<Item = &'a Value> + use<'a> {
-    object.get(name).and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default().iter()
 }

@@ -14,6 +14,7 @@ use crate::contact::Person;
 use crate::content::Templates;
 use crate::guard;
 use crate::ids::{SenderId, TenantId};
+use crate::message::Links;
 use crate::region::most_steps;
 use crate::sender::Sender;
 use crate::sequence::{Sequence, Step, StepChannel};
@@ -34,6 +35,7 @@ pub struct Context<'a> {
     pub senders: &'a [Sender],
     /// The message templates that the sequence uses.
     pub templates: &'a Templates,
+    pub links: &'a Links,
 }
 
 impl Context<'_> {

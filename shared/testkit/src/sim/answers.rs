@@ -70,7 +70,8 @@ impl Runner {
                 let (kind, channel) = (ToldKind::Unsubscribed, Some(Channel::Whatsapp));
                 model.told(contact, Told { id, kind, at: at.0, about_target: false, channel });
             }
-            InboundEvent::NumberChanged { .. } => {}
+            // Nothing that this world's contacts do.
+            _ => {}
         }
     }
 

@@ -70,7 +70,9 @@ impl<P: Ports> Engine<P> {
     /// Takes an entry off the list; `None` when there is no such entry.
     pub async fn unsuppress(&self, tenant: TenantId, id: &str) -> Result<Option<Suppression>, Refused> {
         let all = self.store.suppressions(tenant).await?;
-        let Some(entry) = all.iter().find(|e| suppression_id(e.channel, &e.address) == id) else { return Ok(None) };
+        let Some(entry) = all.iter().find(|e| suppression_id(tenant, e.channel, &e.address) == id) else {
+            return Ok(None);
+        };
         for holder in self.holders(tenant, &entry.address).await? {
             let Some(contact) = self.store.contact(tenant, holder).await? else { continue };
             // Another address of the same channel may still be on the list.

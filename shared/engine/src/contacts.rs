@@ -28,6 +28,7 @@ use crate::{Engine, MAX_RACES, Refused};
 pub use around::{ConversationChange, TargetChange};
 pub use import::RowRefused;
 pub use profile::{check_attributes, check_profile};
+pub(crate) use suppression::OPT_OUT;
 pub use suppression::SuppressionScope;
 
 /// As many may write one contact at the same moment and all come through: in each turn one of them

@@ -78,6 +78,10 @@ impl<P: Ports> Engine<P> {
                 Some(contact) => self.opt_out_of_sender(tenant, sender, contact, id, *at).await,
                 None => Ok(()),
             },
+            InboundEvent::OptIn { from, at } => match self.who(tenant, from).await? {
+                Some(contact) => self.opt_in(tenant, sender, contact, *at).await,
+                None => Ok(()),
+            },
             InboundEvent::Email(answer) => self.answered(tenant, sender, answer).await,
             InboundEvent::Bounced { address, reference, .. } => self.bounced(tenant, address, *reference).await,
             InboundEvent::NumberChanged { from, to, .. } => match self.who(tenant, from).await? {

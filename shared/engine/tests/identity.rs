@@ -110,7 +110,35 @@ async fn an_opt_out_moves_along() {
         let store = &world.0.engine.store;
         store.suppression(world.0.tenant, Channel::Whatsapp, &phone).await.unwrap().map(|entry| entry.reason)
     };
-    assert_eq!(listed(format!("+{NEW}")).await.as_deref(), Some("number_changed"));
+    assert_eq!(listed(format!("+{NEW}")).await.as_deref(), Some("opt_out"));
+}
+
+#[tokio::test]
+async fn a_person_takes_back_what_the_person_has_said() {
+    let check = |reason: &'static str, by_word: bool, after: i64, suppressed: bool| async move {
+        let world = World::new().await;
+        let run = world.0.enroll(1).await;
+        let from = || vec![Identity::WaId(old())];
+        world.0.now(NOW.plus_seconds(60));
+        if by_word {
+            let event = InboundEvent::OptOut { from: from(), at: NOW.plus_seconds(30), id: "stop".into() };
+            world.0.engine.apply(world.0.sender, vec![event]).await.unwrap();
+        } else {
+            let scope = engine::contacts::SuppressionScope::One(Channel::Whatsapp);
+            world.0.engine.suppress(world.0.tenant, scope, &format!("+{}", old()), reason).await.unwrap();
+        }
+        let event = InboundEvent::OptIn { from: from(), at: NOW.plus_seconds(30 + after) };
+        world.0.engine.apply(world.0.sender, vec![event]).await.unwrap();
+        let contact = world.contact(run.id.contact).await;
+        assert_eq!(contact.suppressed.contains(&Channel::Whatsapp), suppressed, "{reason}, {after} s later");
+        let listed = world.0.engine.store.suppressions(world.0.tenant).await.unwrap();
+        assert_eq!(!listed.is_empty(), suppressed, "{reason}, {after} s later");
+    };
+    check("by word", true, 60, false).await;
+    // Told late: the opt-out is the last word.
+    check("by word", true, -10, true).await;
+    check("bounce", false, 60, true).await;
+    check("asked us by phone", false, 60, true).await;
 }
 
 #[tokio::test]

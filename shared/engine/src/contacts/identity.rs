@@ -12,8 +12,7 @@ use domain::contact::{Contact, phone_of_wa_id};
 use domain::ids::{ContactId, TenantId};
 use domain::message::{Channel, Identity};
 
-use super::gained;
-use crate::model::Suppression;
+use super::{addresses, gained};
 use crate::ports::{PortResult, Ports, Store as _};
 use crate::{Engine, MAX_RACES, Refused};
 
@@ -45,15 +44,11 @@ impl<P: Ports> Engine<P> {
     ) -> Result<(), Refused> {
         let Some(before) = self.store.contact(tenant, id).await? else { return Ok(()) };
         if let Identity::WaId(new) = to {
-            let channels = before.suppressed.iter().filter(|c| matches!(c, Channel::Whatsapp | Channel::Sms));
-            for channel in channels {
-                let entry = Suppression {
-                    channel: *channel,
-                    address: phone_of_wa_id(new),
-                    reason: "number_changed".into(),
-                    at: self.now(),
-                };
-                self.store.put_suppression(tenant, &entry).await?;
+            for (channel, address) in addresses(&before) {
+                let moves = matches!(channel, Channel::Whatsapp | Channel::Sms);
+                if moves && let Some(entry) = self.store.suppression(tenant, channel, &address).await? {
+                    self.list(tenant, channel, &phone_of_wa_id(new), &entry.reason, entry.at).await?;
+                }
             }
         }
         self.learn_without(tenant, id, &|contact, others| moved(contact, from, to, others)).await

@@ -12,6 +12,7 @@ use domain::message::ProviderKind;
 use domain::time::Timestamp;
 use serde::{Deserialize, Serialize};
 use testkit::aws_sms::AwsSmsStandIn;
+use testkit::http_sender::GatewayStandIn;
 use testkit::ses::SesStandIn;
 use testkit::sinch::SinchStandIn;
 use testkit::sinch_sms::SinchSmsStandIn;
@@ -92,6 +93,7 @@ impl StandIns {
             Arc::new(AwsSmsStandIn::new(desk.clone())?),
             Arc::new(SinchStandIn::new(desk.clone())?),
             Arc::new(SinchSmsStandIn::new(desk.clone())),
+            Arc::new(GatewayStandIn::new(desk.clone())),
         ];
         let http = reqwest::Client::builder().no_proxy().build().map_err(io::Error::other)?;
         Ok(Self { desk, all, whatsapp, pending, http, base_url: std::sync::OnceLock::new() })

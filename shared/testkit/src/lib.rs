@@ -9,7 +9,9 @@
 //! would agree with its mistakes.
 
 pub mod aws_sms;
+pub mod contract;
 pub mod exhaustive;
+pub mod http_sender;
 mod laws;
 pub mod local;
 pub mod memory;
@@ -20,6 +22,7 @@ pub mod sinch;
 pub mod sinch_sms;
 mod sms;
 pub mod sns;
+pub mod ssm;
 pub mod stand_in;
 pub mod twilio;
 pub mod whatsapp;

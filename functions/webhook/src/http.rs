@@ -83,12 +83,20 @@ async fn receive<P: Ports>(
     // Proven but unreadable: the provider would only send the same bytes again, for days.
     let Ok(events) = channels::normalise(&sender, &webhook, now) else {
         tracing::warn!(sender = %sender.id, "signed webhook that cannot be read");
-        return Ok(StatusCode::OK.into_response());
+        return Ok(taken(&sender));
     };
     if !events.is_empty() {
         engine.apply(sender.id, events).await.map_err(|error| unavailable(&sender, &error))?;
     }
-    Ok(StatusCode::OK.into_response())
+    Ok(taken(&sender))
+}
+
+/// 200, in the provider's words.
+fn taken(sender: &Sender) -> Response {
+    match sender.provider {
+        ProviderKind::Twilio => ([(header::CONTENT_TYPE, "application/xml")], channels::twilio::ANSWER).into_response(),
+        _ => StatusCode::OK.into_response(),
+    }
 }
 
 /// The sender that this address names.

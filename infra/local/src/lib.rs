@@ -30,6 +30,8 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
+use aws_config::{Region, SdkConfig};
+use aws_sdk_dynamodb::config::{Credentials, SharedCredentialsProvider};
 use channels::Providers;
 use domain::message::ProviderKind;
 use engine::ports::Clock as _;
@@ -131,7 +133,7 @@ impl Local {
         let runner = Runner::new(clock);
         let senders = Senders::new(uncounted.clone(), identity.tenant);
         let stand_ins = Arc::new(StandIns::new(&runner, senders.clone(), dir)?);
-        let mut providers = Providers::new().map_err(|_| StartError::Http)?;
+        let mut providers = Providers::new(&aws_sdk()).map_err(|_| StartError::Http)?;
         let mut servers = Vec::new();
         for stand_in in &stand_ins.all {
             let listener = TcpListener::bind("127.0.0.1:0").await?;
@@ -222,6 +224,15 @@ impl Local {
         self.dispatcher.abort();
         self.dynamo.stop(PATIENCE).await;
     }
+}
+
+/// AWS as it is here: a region, and credentials that nobody checks. Never those of whoever starts this.
+fn aws_sdk() -> SdkConfig {
+    let credentials = Credentials::new("local", "local", None, None, "local");
+    SdkConfig::builder()
+        .region(Region::from_static("us-east-1"))
+        .credentials_provider(SharedCredentialsProvider::new(credentials))
+        .build()
 }
 
 /// What a function that `cargo lambda` runs needs to work on this table. Queues and timers live in

@@ -83,7 +83,15 @@ impl World {
         let origin = serve(&stand_in).await;
         let SenderAccess { mut config, credentials, .. } = access();
         config["base_url"] = json!(origin);
-        Self { desk, stand_in, providers: Providers::new().unwrap(), config, credentials, now, scheduled }
+        Self {
+            desk,
+            stand_in,
+            providers: Providers::new(&aws_config::SdkConfig::builder().build()).unwrap(),
+            config,
+            credentials,
+            now,
+            scheduled,
+        }
     }
 
     async fn send(&self, outbound: &Outbound) -> SendOutcome {

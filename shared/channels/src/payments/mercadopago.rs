@@ -4,8 +4,6 @@
 //! and in lower case, and `ts` in seconds and in milliseconds. There is no window for `ts`: a repeat
 //! comes with the old one, and a replay reads what is true now.
 
-use std::time::Duration;
-
 use domain::message::{Reaction, Refusal};
 use domain::payment::{ChargeChange, ChargeEvent, Payer, PaymentNotice, PaymentProvider};
 use serde_json::Value;
@@ -13,14 +11,12 @@ use serde_json::Value;
 use super::Unusable;
 use super::fields::{Data, amount, currency, id, ids, instant, key, parse, text};
 use crate::Webhook;
+use crate::call::{self, MAX_ANSWER};
 use crate::fields::is_path_id;
 use crate::signatures::{lower_hex, signs};
-use crate::whatsapp_cloud::read_bounded;
 
 /// Where Mercado Pago serves its API.
 const DEFAULT_ORIGIN: &str = "https://api.mercadopago.com";
-const TOTAL_TIMEOUT: Duration = Duration::from_secs(10);
-const MAX_ANSWER_BYTES: usize = 256 * 1024;
 
 const SIGNATURE_HEADER: &str = "x-signature";
 const REQUEST_HEADER: &str = "x-request-id";
@@ -84,11 +80,9 @@ pub(super) async fn read_back(
         return Ok(None);
     }
     let origin = base_url.unwrap_or(DEFAULT_ORIGIN).trim_end_matches('/');
-    let request = http.get(format!("{origin}/v1/payments/{payment}")).timeout(TOTAL_TIMEOUT).bearer_auth(access_token);
-    let sent = request.send().await;
-    let failed = |e: reqwest::Error| refused(Reaction::Transient, if e.is_connect() { "connect" } else { "timeout" });
-    let mut response = sent.map_err(failed)?;
-    match response.status().as_u16() {
+    let request = http.get(format!("{origin}/v1/payments/{payment}")).bearer_auth(access_token);
+    let answer = call::read(request, MAX_ANSWER).await?;
+    match answer.status {
         200 => {}
         // None of this account: a test notification, or somebody else's.
         404 => return Ok(None),
@@ -96,8 +90,7 @@ pub(super) async fn read_back(
         429 => return Err(refused(Reaction::Throttled, "http_429")),
         status => return Err(refused(Reaction::Transient, &format!("http_{status}"))),
     }
-    let raw = read_bounded(&mut response, MAX_ANSWER_BYTES).await;
-    let raw = raw.ok_or_else(|| refused(Reaction::Transient, "unreadable"))?;
+    let raw = answer.body.ok_or_else(|| refused(Reaction::Transient, "unreadable"))?;
     let body = parse(&raw).map_err(|_| refused(Reaction::Transient, "unreadable"))?;
     // The answer must be about what was asked for.
     Ok(event(&raw, &body).filter(|event| event.kept_as.as_deref() == Some(payment)))

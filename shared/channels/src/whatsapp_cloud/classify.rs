@@ -3,6 +3,8 @@
 
 use domain::message::{Reaction, Refusal};
 
+use crate::call::by_status;
+
 /// How to react to an error code of Meta's.
 ///
 /// `http_status` is that of the answer, `None` for a status webhook; it only decides about codes
@@ -11,17 +13,16 @@ use domain::message::{Reaction, Refusal};
 /// hiccup). Pair-rate refusals (131056) have a reaction of their own: the wait grows with the attempts
 /// (4^n s), which only the caller counts.
 pub fn classify(code: i64, http_status: Option<u16>, is_transient: Option<bool>) -> Refusal {
-    let mut reaction = by_code(code).unwrap_or_else(|| by_status(http_status));
+    let mut reaction = by_code(code).unwrap_or_else(|| match http_status {
+        Some(status) => by_status(status),
+        // A failure reported later, for a reason that we do not know: not on this channel.
+        None => Reaction::Recipient,
+    });
     let permanent = matches!(reaction, Reaction::Recipient | Reaction::Message | Reaction::Template | Reaction::Sender);
     if is_transient == Some(true) && permanent {
         reaction = Reaction::Transient;
     }
     Refusal { reaction, code: code.to_string(), retry_after: retry_after(code) }
-}
-
-/// For an answer whose error has no code that could be read.
-pub(super) fn classify_status(http_status: u16) -> Refusal {
-    Refusal { reaction: by_status(Some(http_status)), code: format!("http_{http_status}"), retry_after: None }
 }
 
 fn by_code(code: i64) -> Option<Reaction> {
@@ -65,21 +66,6 @@ fn by_code(code: i64) -> Option<Reaction> {
         }
         _ => return None,
     })
-}
-
-/// HTTP's word is weak evidence, used where no code helps. Refusing statuses are known not to have
-/// been accepted, 5xx included.
-fn by_status(http_status: Option<u16>) -> Reaction {
-    match http_status {
-        Some(429) => Reaction::Throttled,
-        Some(401 | 403) => Reaction::Sender,
-        Some(408 | 425 | 500..) => Reaction::Transient,
-        Some(400..) => Reaction::Message,
-        // A redirect or other oddity in front of the API.
-        Some(_) => Reaction::Transient,
-        // A failure reported later, for a reason that we do not know: not on this channel.
-        None => Reaction::Recipient,
-    }
 }
 
 fn retry_after(code: i64) -> Option<u32> {
@@ -135,7 +121,6 @@ mod tests {
         ] {
             assert_eq!(classify(999_999, status, None).reaction, reaction, "{status:?}");
         }
-        assert_eq!(classify_status(503).code, "http_503");
     }
 
     #[test]

@@ -1,13 +1,14 @@
 //! The templates of a WhatsApp Business Account.
 
-use domain::message::{Reaction, Refusal};
+use domain::message::Refusal;
 use domain::sender::{KnownButton, KnownTemplate, TemplateParts};
 use domain::sequence::{TemplateButtonType, TemplateHeaderType};
 use serde_json::Value;
 
 use super::config::{Config, Credentials};
-use super::normalise::text;
-use super::send::{TOTAL_TIMEOUT, read_bounded, refusal, retry_after};
+use super::send::refusal;
+use crate::call;
+use crate::foreign::text;
 
 /// Templates asked for in one call, and calls made: an account holds at most some thousands.
 const PAGE: u32 = 100;
@@ -49,29 +50,19 @@ async fn page(
     credentials: &Credentials,
     after: Option<&str>,
 ) -> Result<Value, Refusal> {
-    let transient = |code: &str| Refusal { reaction: Reaction::Transient, code: code.into(), retry_after: None };
-    let mut request = http
-        .get(config.url(&config.waba_id, "message_templates"))
-        .timeout(TOTAL_TIMEOUT)
-        .bearer_auth(&credentials.access_token)
-        .query(&[
+    let mut request =
+        http.get(config.url(&config.waba_id, "message_templates")).bearer_auth(&credentials.access_token).query(&[
             ("fields", "name,language,status,category,parameter_format,components"),
             ("limit", &PAGE.to_string()),
         ]);
     if let Some(after) = after {
         request = request.query(&[("after", after)]);
     }
-    let mut response =
-        request.send().await.map_err(|error| transient(if error.is_connect() { "connect" } else { "timeout" }))?;
-    let status = response.status();
-    let wait = retry_after(response.headers());
-    let answer: Option<Value> =
-        read_bounded(&mut response, MAX_PAGE_BYTES).await.and_then(|raw| serde_json::from_slice(&raw).ok());
-    match answer {
-        Some(answer) if status.is_success() => Ok(answer),
-        None if status.is_success() => Err(transient("unreadable")),
-        answer => Err(refusal(status.as_u16(), wait, answer.as_ref())),
+    let answer = call::read(request, MAX_PAGE_BYTES).await?;
+    if !answer.is_success() {
+        return Err(refusal(&answer));
     }
+    answer.json().ok_or_else(|| Refusal::passing("unreadable"))
 }
 
 fn known(template: &Value) -> Option<KnownTemplate> {

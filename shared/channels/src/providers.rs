@@ -2,7 +2,8 @@
 
 use std::borrow::Cow;
 use std::collections::HashMap;
-use std::time::Duration;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use aws_config::SdkConfig;
 use domain::message::{InboundEvent, Outbound, ProviderKind, Reaction, Refusal, SendOutcome};
@@ -13,7 +14,7 @@ use serde_json::{Value, json};
 
 use crate::aws::Aws;
 use crate::fields::FieldError;
-use crate::{Webhook, sinch, twilio, whatsapp_cloud};
+use crate::{Webhook, http_sender, sinch, twilio, whatsapp_cloud};
 
 /// Until a connection (name, TCP, TLS) stands. Past it nothing was written: a known refusal.
 pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
@@ -33,6 +34,21 @@ pub struct Malformed;
 #[error("wrong verification token")]
 pub struct Denied;
 
+/// The time that is signed.
+#[derive(Clone)]
+struct Clock(Arc<dyn Fn() -> Timestamp + Send + Sync>);
+
+impl std::fmt::Debug for Clock {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Clock")
+    }
+}
+
+fn machine() -> Timestamp {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    Timestamp(i64::try_from(since.as_secs()).unwrap_or(i64::MAX))
+}
+
 /// The adapters behind one connection pool. Made once at start; clones share the pool.
 #[derive(Debug, Clone)]
 pub struct Providers {
@@ -40,6 +56,7 @@ pub struct Providers {
     #[allow(dead_code, reason = "its adapters come one by one")]
     aws: Aws,
     origins: HashMap<ProviderKind, String>,
+    clock: Clock,
     sinch_tokens: sinch::Tokens,
 }
 
@@ -53,7 +70,7 @@ impl Providers {
     /// When TLS cannot be set up (no root certificates).
     pub fn new(sdk: &SdkConfig) -> Result<Self, reqwest::Error> {
         let (http, aws, sinch_tokens) = (Self::client()?, Aws::new(sdk), sinch::Tokens::default());
-        Ok(Self { http, aws, origins: HashMap::new(), sinch_tokens })
+        Ok(Self { http, aws, origins: HashMap::new(), clock: Clock(Arc::new(machine)), sinch_tokens })
     }
 
     pub(crate) fn client() -> Result<reqwest::Client, reqwest::Error> {
@@ -66,6 +83,12 @@ impl Providers {
             .pool_idle_timeout(POOL_IDLE_TIMEOUT)
             .pool_max_idle_per_host(POOL_IDLE_PER_HOST)
             .build()
+    }
+
+    /// The time that our own signatures say, where that is not the machine's.
+    pub fn with_clock(mut self, clock: impl Fn() -> Timestamp + Send + Sync + 'static) -> Self {
+        self.clock = Clock(Arc::new(clock));
+        self
     }
 
     /// Where a provider is called for senders that do not say (`base_url`); without, its own origin.
@@ -106,6 +129,12 @@ impl Providers {
             },
             ProviderKind::Twilio => match twilio_parts(&config, credentials) {
                 Some((config, credentials)) => twilio::send(&self.http, &config, &credentials, outbound).await,
+                None => SendOutcome::Refused(unreadable()),
+            },
+            ProviderKind::Http => match http_parts(&config, credentials) {
+                Some((config, known)) => {
+                    http_sender::send(&self.http, &config, &known, outbound, (self.clock.0)()).await
+                }
                 None => SendOutcome::Refused(unreadable()),
             },
             _ => SendOutcome::Refused(unreadable()),
@@ -181,6 +210,10 @@ fn twilio_parts(config: &Value, credentials: &Value) -> Option<(twilio::Config, 
     Some((twilio::Config::parse(config).ok()?, twilio::Credentials::parse(credentials).ok()?))
 }
 
+fn http_parts(config: &Value, credentials: &Value) -> Option<(http_sender::Config, http_sender::Credentials)> {
+    Some((http_sender::Config::parse(config).ok()?, http_sender::Credentials::parse(credentials).ok()?))
+}
+
 /// Whether a new sender's `config` has the provider's shape. Pointers are relative to `config`.
 ///
 /// # Errors
@@ -190,6 +223,7 @@ pub fn check_config(kind: ProviderKind, config: &Value) -> Result<(), Vec<FieldE
         ProviderKind::WhatsappCloud => whatsapp_cloud::Config::parse(config).map(drop).map_err(|e| e.0),
         ProviderKind::Sinch => sinch::Config::parse(config).map(drop).map_err(|e| e.0),
         ProviderKind::Twilio => twilio::Config::parse(config).map(drop).map_err(|e| e.0),
+        ProviderKind::Http => http_sender::Config::parse(config).map(drop).map_err(|e| e.0),
         _ => {
             let detail = "this provider is not available yet".into();
             Err(vec![FieldError { pointer: String::new(), code: "invalid_value", detail }])
@@ -206,6 +240,7 @@ pub fn check_credentials(kind: ProviderKind, credentials: &Value) -> Result<(), 
         ProviderKind::WhatsappCloud => whatsapp_cloud::Credentials::parse(credentials).map(drop).map_err(|e| e.0),
         ProviderKind::Sinch => sinch::Credentials::parse(credentials).map(drop).map_err(|e| e.0),
         ProviderKind::Twilio => twilio::Credentials::parse(credentials).map(drop).map_err(|e| e.0),
+        ProviderKind::Http => http_sender::Credentials::parse(credentials).map(drop).map_err(|e| e.0),
         _ => Ok(()),
     }
 }
@@ -224,6 +259,9 @@ pub fn verify(sender: &Sender, webhook: &Webhook<'_>, credentials: &Value, now: 
         }
         ProviderKind::Twilio => twilio_parts(&sender.config, credentials)
             .is_some_and(|(config, known)| twilio::verify_signature(webhook, &config, &known)),
+        ProviderKind::Http => {
+            http_sender::Credentials::parse(credentials).is_ok_and(|known| http_sender::verify(webhook, &known, now))
+        }
         _ => false,
     }
 }
@@ -271,6 +309,7 @@ pub fn normalise(sender: &Sender, webhook: &Webhook<'_>, now: Timestamp) -> Resu
             Ok(config) => twilio::normalise(webhook, &config, now),
             Err(_) => Ok(Vec::new()),
         },
+        ProviderKind::Http => Ok(http_sender::normalise(webhook, sender.channel, now)?.into_iter().collect()),
         _ => Ok(Vec::new()),
     }
 }

@@ -9,6 +9,7 @@ mod enrolling;
 mod errors;
 mod events;
 mod failures;
+mod gateway;
 mod limits;
 mod payments;
 mod sending;

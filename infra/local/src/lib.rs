@@ -136,10 +136,12 @@ impl Local {
         let providers = Providers::new(&aws_sdk()).map_err(|_| StartError::Http)?;
         let clock = runner.clock().clone();
         let mut providers = providers.with_clock(move || clock.now());
-        let mut servers = Vec::new();
+        let (mut servers, mut origins) = (Vec::new(), Vec::new());
         for stand_in in &stand_ins.all {
             let listener = TcpListener::bind("127.0.0.1:0").await?;
-            providers = providers.with_origin(stand_in.provider(), format!("http://{}", listener.local_addr()?));
+            let origin = format!("http://{}", listener.local_addr()?);
+            providers = providers.with_origin(stand_in.provider(), &origin);
+            origins.push((stand_in.provider(), origin));
             servers.push(serve(listener, counted(stand_in.router(), &runner), stop.subscribe()));
         }
 
@@ -173,6 +175,7 @@ impl Local {
             runner: runner.clone(),
             engine: api.clone(),
             stand_ins: stand_ins.clone(),
+            origins,
             attempts,
             meters: meters.clone(),
             metrics: metrics.clone(),

@@ -11,6 +11,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use domain::message::ProviderKind;
 use domain::time::Timestamp;
 use serde::{Deserialize, Serialize};
+use testkit::http_sender::GatewayStandIn;
 use testkit::stand_in::{Desk, Hooks, StandIn, WebhookDelivery};
 use testkit::whatsapp::WhatsappStandIn;
 
@@ -80,7 +81,7 @@ impl StandIns {
         };
         let desk = Desk::new(hooks).with_journal(dir.map(|dir| dir.join("stand-ins.jsonl")).as_deref())?;
         let whatsapp = WhatsappStandIn::new(desk.clone())?;
-        let all: Vec<Arc<dyn StandIn>> = vec![Arc::new(whatsapp.clone())];
+        let all: Vec<Arc<dyn StandIn>> = vec![Arc::new(whatsapp.clone()), Arc::new(GatewayStandIn::new(desk.clone()))];
         let http = reqwest::Client::builder().no_proxy().build().map_err(io::Error::other)?;
         Ok(Self { desk, all, whatsapp, pending, http, base_url: std::sync::OnceLock::new() })
     }

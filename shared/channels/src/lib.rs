@@ -10,6 +10,7 @@
 
 #[allow(dead_code, reason = "its adapters come one by one")]
 mod aws;
+pub mod aws_sms;
 mod call;
 mod fields;
 mod foreign;
@@ -19,6 +20,7 @@ pub mod payments;
 mod providers;
 mod signatures;
 pub mod sinch;
+pub mod sinch_sms;
 mod sms;
 mod standard_webhooks;
 pub mod twilio;

@@ -13,8 +13,8 @@ use domain::time::Timestamp;
 use serde_json::{Value, json};
 
 use crate::aws::Aws;
-use crate::fields::FieldError;
-use crate::{Webhook, http_sender, sinch, twilio, whatsapp_cloud};
+use crate::fields::{FieldError, check};
+use crate::{Webhook, aws_sms, http_sender, sinch, sinch_sms, twilio, whatsapp_cloud};
 
 /// Until a connection (name, TCP, TLS) stands. Past it nothing was written: a known refusal.
 pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
@@ -53,7 +53,6 @@ fn machine() -> Timestamp {
 #[derive(Debug, Clone)]
 pub struct Providers {
     http: reqwest::Client,
-    #[allow(dead_code, reason = "its adapters come one by one")]
     aws: Aws,
     origins: HashMap<ProviderKind, String>,
     clock: Clock,
@@ -103,8 +102,12 @@ impl Providers {
             return Cow::Borrowed(&sender.config);
         };
         let mut config = sender.config.clone();
-        let names: &[&str] =
-            if sender.provider == ProviderKind::Sinch { &["base_url", "auth_url"] } else { &["base_url"] };
+        let names: &[&str] = match sender.provider {
+            ProviderKind::Sinch => &["base_url", "auth_url"],
+            // Always says.
+            ProviderKind::Http => &[],
+            _ => &["base_url"],
+        };
         for name in names.iter().filter(|name| sender.config.get(name).is_none_or(Value::is_null)) {
             config[name] = json!(origin);
         }
@@ -116,8 +119,17 @@ impl Providers {
     pub async fn send(&self, sender: &Sender, credentials: &Value, outbound: &Outbound) -> SendOutcome {
         let config = self.config(sender);
         let outcome = match sender.provider {
-            ProviderKind::WhatsappCloud => match whatsapp_parts(&config, credentials) {
-                Ok((config, credentials)) => whatsapp_cloud::send(&self.http, &config, &credentials, outbound).await,
+            ProviderKind::WhatsappCloud => self.whatsapp(sender, &config, credentials, outbound).await,
+            ProviderKind::AwsSms => match aws_sms::Config::parse(&sender.config) {
+                Ok(config) => {
+                    let origin = self.origins.get(&ProviderKind::AwsSms).map(String::as_str);
+                    let client = self.aws.sms(config.region.as_deref(), origin);
+                    aws_sms::send(&client, &config, outbound).await
+                }
+                Err(_) => SendOutcome::Refused(unreadable()),
+            },
+            ProviderKind::Twilio => match twilio_parts(&config, credentials) {
+                Ok((config, credentials)) => twilio::send(&self.http, &config, &credentials, outbound).await,
                 Err(refusal) => SendOutcome::Refused(refusal),
             },
             ProviderKind::Sinch => match sinch_parts(&config, credentials) {
@@ -127,9 +139,9 @@ impl Providers {
                 }
                 Err(refusal) => SendOutcome::Refused(refusal),
             },
-            ProviderKind::Twilio => match twilio_parts(&config, credentials) {
-                Some((config, credentials)) => twilio::send(&self.http, &config, &credentials, outbound).await,
-                None => SendOutcome::Refused(unreadable()),
+            ProviderKind::SinchSms => match sinch_sms_parts(&config, credentials) {
+                Ok((config, credentials)) => sinch_sms::send(&self.http, &config, &credentials, outbound).await,
+                Err(refusal) => SendOutcome::Refused(refusal),
             },
             ProviderKind::Http => match http_parts(&config, credentials) {
                 Some((config, known)) => {
@@ -148,6 +160,21 @@ impl Providers {
             SendOutcome::Ambiguous => tracing::debug!(provider, "answer unknown"),
         }
         outcome
+    }
+
+    /// By Meta, or by AWS for whom the sender is there.
+    async fn whatsapp(&self, sender: &Sender, config: &Value, credentials: &Value, outbound: &Outbound) -> SendOutcome {
+        let Ok(config) = whatsapp_cloud::Config::parse(config) else { return SendOutcome::Refused(unreadable()) };
+        if let Some(relay) = &config.relay {
+            let origin = self.origins.get(&sender.provider).map(String::as_str);
+            let client = self.aws.social(relay.region.as_deref(), origin);
+            return whatsapp_cloud::relay(&client, &config, relay, outbound).await;
+        }
+        let Ok(credentials) = whatsapp_cloud::Credentials::parse(credentials) else {
+            return SendOutcome::Refused(unreadable());
+        };
+        let templates = sender.templates.as_deref();
+        whatsapp_cloud::send(&self.http, &config, &credentials, templates, outbound).await
     }
 
     /// What its provider says of a payment that a webhook only named; `None` when that is nothing.
@@ -199,6 +226,13 @@ fn whatsapp_parts(
     ))
 }
 
+fn twilio_parts(config: &Value, credentials: &Value) -> Result<(twilio::Config, twilio::Credentials), Refusal> {
+    Ok((
+        twilio::Config::parse(config).map_err(|_| unreadable())?,
+        twilio::Credentials::parse(credentials).map_err(|_| unreadable())?,
+    ))
+}
+
 fn sinch_parts(config: &Value, credentials: &Value) -> Result<(sinch::Config, sinch::Credentials), Refusal> {
     Ok((
         sinch::Config::parse(config).map_err(|_| unreadable())?,
@@ -206,8 +240,14 @@ fn sinch_parts(config: &Value, credentials: &Value) -> Result<(sinch::Config, si
     ))
 }
 
-fn twilio_parts(config: &Value, credentials: &Value) -> Option<(twilio::Config, twilio::Credentials)> {
-    Some((twilio::Config::parse(config).ok()?, twilio::Credentials::parse(credentials).ok()?))
+fn sinch_sms_parts(
+    config: &Value,
+    credentials: &Value,
+) -> Result<(sinch_sms::Config, sinch_sms::Credentials), Refusal> {
+    Ok((
+        sinch_sms::Config::parse(config).map_err(|_| unreadable())?,
+        sinch_sms::Credentials::parse(credentials).map_err(|_| unreadable())?,
+    ))
 }
 
 fn http_parts(config: &Value, credentials: &Value) -> Option<(http_sender::Config, http_sender::Credentials)> {
@@ -221,9 +261,11 @@ fn http_parts(config: &Value, credentials: &Value) -> Option<(http_sender::Confi
 pub fn check_config(kind: ProviderKind, config: &Value) -> Result<(), Vec<FieldError>> {
     match kind {
         ProviderKind::WhatsappCloud => whatsapp_cloud::Config::parse(config).map(drop).map_err(|e| e.0),
-        ProviderKind::Sinch => sinch::Config::parse(config).map(drop).map_err(|e| e.0),
+        ProviderKind::AwsSms => aws_sms::Config::parse(config).map(drop).map_err(|e| e.0),
         ProviderKind::Twilio => twilio::Config::parse(config).map(drop).map_err(|e| e.0),
         ProviderKind::Http => http_sender::Config::parse(config).map(drop).map_err(|e| e.0),
+        ProviderKind::Sinch => sinch::Config::parse(config).map(drop).map_err(|e| e.0),
+        ProviderKind::SinchSms => sinch_sms::Config::parse(config).map(drop).map_err(|e| e.0),
         _ => {
             let detail = "this provider is not available yet".into();
             Err(vec![FieldError { pointer: String::new(), code: "invalid_value", detail }])
@@ -238,9 +280,11 @@ pub fn check_config(kind: ProviderKind, config: &Value) -> Result<(), Vec<FieldE
 pub fn check_credentials(kind: ProviderKind, credentials: &Value) -> Result<(), Vec<FieldError>> {
     match kind {
         ProviderKind::WhatsappCloud => whatsapp_cloud::Credentials::parse(credentials).map(drop).map_err(|e| e.0),
-        ProviderKind::Sinch => sinch::Credentials::parse(credentials).map(drop).map_err(|e| e.0),
+        ProviderKind::AwsSms => check(credentials, &[]).map_err(|e| e.0),
         ProviderKind::Twilio => twilio::Credentials::parse(credentials).map(drop).map_err(|e| e.0),
         ProviderKind::Http => http_sender::Credentials::parse(credentials).map(drop).map_err(|e| e.0),
+        ProviderKind::Sinch => sinch::Credentials::parse(credentials).map(drop).map_err(|e| e.0),
+        ProviderKind::SinchSms => sinch_sms::Credentials::parse(credentials).map(drop).map_err(|e| e.0),
         _ => Ok(()),
     }
 }
@@ -254,11 +298,14 @@ pub fn verify(sender: &Sender, webhook: &Webhook<'_>, credentials: &Value, now: 
             let header = webhook.header(whatsapp_cloud::SIGNATURE_HEADER);
             whatsapp_cloud::verify_signature(webhook.raw, header, &known)
         }),
+        ProviderKind::Twilio => twilio_parts(&sender.config, credentials)
+            .is_ok_and(|(config, known)| twilio::verify_signature(webhook, &config, &known)),
         ProviderKind::Sinch => {
             sinch::Credentials::parse(credentials).is_ok_and(|known| sinch::verify(webhook, &known, now))
         }
-        ProviderKind::Twilio => twilio_parts(&sender.config, credentials)
-            .is_some_and(|(config, known)| twilio::verify_signature(webhook, &config, &known)),
+        ProviderKind::SinchSms => {
+            sinch_sms::Credentials::parse(credentials).is_ok_and(|known| sinch_sms::verify(webhook, &known))
+        }
         ProviderKind::Http => {
             http_sender::Credentials::parse(credentials).is_ok_and(|known| http_sender::verify(webhook, &known, now))
         }
@@ -298,6 +345,10 @@ pub fn normalise(sender: &Sender, webhook: &Webhook<'_>, now: Timestamp) -> Resu
             // Without a number of our own every entry is for another number.
             Err(_) => Ok(Vec::new()),
         },
+        ProviderKind::Twilio => match twilio::Config::parse(&sender.config) {
+            Ok(config) => twilio::normalise(webhook, &config, now),
+            Err(_) => Ok(Vec::new()),
+        },
         ProviderKind::Sinch => match sinch::Config::parse(&sender.config) {
             Ok(config) => {
                 let event = sinch::normalise(webhook.raw, &config, sender.channel, now)?;
@@ -305,10 +356,7 @@ pub fn normalise(sender: &Sender, webhook: &Webhook<'_>, now: Timestamp) -> Resu
             }
             Err(_) => Ok(Vec::new()),
         },
-        ProviderKind::Twilio => match twilio::Config::parse(&sender.config) {
-            Ok(config) => twilio::normalise(webhook, &config, now),
-            Err(_) => Ok(Vec::new()),
-        },
+        ProviderKind::SinchSms => Ok(sinch_sms::normalise(webhook.raw, now)?.into_iter().collect()),
         ProviderKind::Http => Ok(http_sender::normalise(webhook, sender.channel, now)?.into_iter().collect()),
         _ => Ok(Vec::new()),
     }

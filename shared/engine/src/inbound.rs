@@ -6,7 +6,7 @@
 
 use domain::guard;
 use domain::ids::{ContactId, SenderId, TenantId};
-use domain::message::{Identity, InboundEvent, InboundMessage, Reaction, StatusUpdate};
+use domain::message::{Identity, InboundEvent, InboundMessage, StatusUpdate};
 use domain::signal::{MESSAGE_RECEIVED, Signal};
 use sha2::{Digest as _, Sha256};
 
@@ -81,6 +81,7 @@ impl<P: Ports> Engine<P> {
                 Some(contact) => self.add_identities(tenant, contact, std::slice::from_ref(to)).await,
                 None => Ok(()),
             },
+            InboundEvent::Template(told) => self.template_told(sender, told).await,
         };
         match applied {
             Ok(()) => Ok(()),
@@ -188,7 +189,7 @@ impl<P: Ports> Engine<P> {
         Err(Refused::Busy)
     }
 
-    async fn opt_out_of_sender(
+    pub(crate) async fn opt_out_of_sender(
         &self,
         tenant: TenantId,
         sender: SenderId,
@@ -214,11 +215,7 @@ impl<P: Ports> Engine<P> {
         })
         .await?;
         if let Some(refusal) = &update.refusal {
-            self.react(tenant, sender, refusal).await;
-            if refusal.reaction == Reaction::OptedOut {
-                let text = attempt.to_string();
-                self.opt_out_of_sender(tenant, sender, id.contact, &text, update.at).await?;
-            }
+            self.react(tenant, sender, attempt, refusal, update.at).await?;
         }
         Ok(())
     }

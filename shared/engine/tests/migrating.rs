@@ -86,6 +86,7 @@ async fn claim(shop: &World, e: &Enrollment) -> Enrollment {
         channel: Channel::Whatsapp,
         form: MessageForm::Text,
         day: None,
+        others: Default::default(),
         resolve_at: None,
         reported: None,
     };

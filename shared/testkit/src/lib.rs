@@ -1,7 +1,7 @@
 //! Stand-ins for what Ritmo talks to, so that it can be run and tested without it.
 //!
-//! [`whatsapp`] and [`mercadopago`] speak their originals' real HTTP on loopback and refuse what those
-//! refuse; [`stand_in`] is what the stand-ins of message providers share; [`local`] holds the bodies of
+//! [`whatsapp`], [`http_sender`] and [`mercadopago`] speak their originals' real HTTP on loopback and
+//! refuse what those refuse; [`stand_in`] is what the stand-ins of message providers share; [`local`] holds the bodies of
 //! the local runner's `_local` routes and the record of accepted messages. The routes themselves, the
 //! clock and the delivery of webhooks belong to the local runner and reach a stand-in as callbacks.
 //!
@@ -9,6 +9,7 @@
 //! would agree with its mistakes.
 
 pub mod exhaustive;
+pub mod http_sender;
 mod laws;
 pub mod local;
 pub mod memory;

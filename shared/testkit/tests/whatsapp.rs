@@ -83,15 +83,8 @@ impl World {
         let origin = serve(&stand_in).await;
         let SenderAccess { mut config, credentials, .. } = access();
         config["base_url"] = json!(origin);
-        Self {
-            desk,
-            stand_in,
-            providers: Providers::new(&aws_config::SdkConfig::builder().build()).unwrap(),
-            config,
-            credentials,
-            now,
-            scheduled,
-        }
+        let providers = Providers::new(&aws_config::SdkConfig::builder().build()).unwrap();
+        Self { desk, stand_in, providers, config, credentials, now, scheduled }
     }
 
     async fn send(&self, outbound: &Outbound) -> SendOutcome {

@@ -3,8 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::types::{
-    Enrollment, Happening, HappeningCode, Intent, MessageForm, Outcome, ParkReason, State, StepReason, StepRecord,
-    StepStatus,
+    Enrollment, Happening, HappeningCode, Intent, Outcome, ParkReason, State, StepReason, StepRecord, StepStatus,
 };
 use crate::guard;
 use crate::sequence::{Sequence, Step};
@@ -168,12 +167,13 @@ impl Enrollment {
     }
 
     /// When a run whose steps are all done stops waiting for its last message's report: a failure may
-    /// still open the last step again (`reopen`), if it went out as free text and has a template.
+    /// still open the last step again (`reopen`), if it went out as free text and has a template, or if
+    /// another channel would have taken it.
     pub fn closes_at(&self, sequence: &Sequence) -> Option<Timestamp> {
         let last = sequence.steps.last().filter(|_| self.step as usize >= sequence.steps.len())?;
         let record = self.records.iter().find(|r| r.key == last.key && r.status == StepStatus::Sent)?;
-        let text = record.attempts.last().is_some_and(|a| a.form == MessageForm::Text);
-        (text && last.fallback_template.is_some()).then_some(record.sent_at?.plus_seconds(CLOSING_SECONDS))
+        let open = record.attempts.last().is_some_and(|a| !a.left.is_none());
+        open.then_some(record.sent_at?.plus_seconds(CLOSING_SECONDS))
     }
 
     /// A report has decided the last step: nothing is waited for any more.

@@ -87,6 +87,7 @@ fn lease() -> Lease {
         channel: Channel::Whatsapp,
         form: MessageForm::FallbackTemplate,
         day: None,
+        others: Default::default(),
         resolve_at: None,
         reported: None,
     }
@@ -106,6 +107,7 @@ fn delivered(n: i64) -> StepRecord {
             sender: sender(),
             channel: Channel::Whatsapp,
             form: MessageForm::Template,
+            left: Default::default(),
             result: AttemptResult::Accepted(DeliveryStatus::Delivered),
             provider_message_id: Some(format!("wamid.HBgNNTUxMTk4NzY1NDMyMRUCABEYEjQ2QzYwNTdBQzRBRTVBRDU{n}RgA=")),
         }],

@@ -24,6 +24,7 @@ impl Twins {
             channel: Channel::Whatsapp,
             form: MessageForm::Text,
             day: None,
+            others: Default::default(),
             resolve_at: self.rng.random_bool(0.3).then_some(NOW),
             reported: None,
         }

@@ -68,6 +68,7 @@ impl World {
             channel: Channel::Whatsapp,
             form: MessageForm::Text,
             day: None,
+            others: Default::default(),
             resolve_at: None,
             reported: None,
         }

@@ -67,7 +67,7 @@ async fn send(
     let failure = desk.next_failure(KIND, text("/data/to"));
     match &failure {
         Some(Failure::Status(status)) => {
-            return refusal(StatusCode::from_u16(*status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR), "fault");
+            return StatusCode::from_u16(*status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR).into_response();
         }
         Some(Failure::ErrorCode(code)) => return refusal(StatusCode::UNPROCESSABLE_ENTITY, &code.to_string()),
         Some(Failure::Timeout(Cut::Before)) => return cut(),
@@ -86,9 +86,10 @@ async fn send(
         return refusal(StatusCode::UNPROCESSABLE_ENTITY, "recipient_unreachable");
     }
     // The reference is the attempt's: what comes again under it was taken before.
-    let before = desk.messages(None, Some(to)).into_iter().find(|message| {
-        message.reference.as_deref() == Some(reference) && message.sender_id == access.sender_id
-    });
+    let before = desk
+        .messages(None, Some(to))
+        .into_iter()
+        .find(|message| message.reference.as_deref() == Some(reference) && message.sender_id == access.sender_id);
     if let Some(message) = before {
         return Json(json!({"data": {"id": message.provider_message_id}})).into_response();
     }

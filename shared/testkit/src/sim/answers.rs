@@ -65,7 +65,7 @@ impl Runner {
                 let Some(contact) = scenario.who(&from) else { return };
                 model.told(contact, Told { id, kind: ToldKind::Unsubscribed, at: at.0, about_target: false });
             }
-            InboundEvent::NumberChanged { .. } => {}
+            InboundEvent::NumberChanged { .. } | InboundEvent::Template(_) => {}
         }
     }
 

@@ -239,5 +239,6 @@ fn webhook_text(event: &InboundEvent) -> String {
         InboundEvent::Message(m) => format!("message `{}` {:?}", m.id, m.text),
         InboundEvent::OptOut { id, .. } => format!("opt-out `{id}`"),
         InboundEvent::NumberChanged { .. } => "number changed".to_owned(),
+        InboundEvent::Template(told) => format!("template `{}` {:?}", told.name, told.status),
     }
 }

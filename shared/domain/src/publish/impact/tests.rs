@@ -84,6 +84,7 @@ fn claimed(e: &Enrollment, at: Timestamp) -> Enrollment {
         channel: Channel::Whatsapp,
         form: MessageForm::Text,
         day: None,
+        others: Default::default(),
         resolve_at: None,
         reported: None,
     })

@@ -13,6 +13,7 @@ use channels::Webhook;
 use domain::ids::{SenderId, TenantId};
 use domain::message::ProviderKind;
 use domain::sender::Sender;
+use engine::credentials::{in_force, present};
 use engine::ports::{Secrets as _, Store as _};
 use engine::{Engine, PortError, Ports};
 use runtime::Metrics;
@@ -50,10 +51,11 @@ async fn subscribe<P: Ports>(
 ) -> Result<Response, Response> {
     let sender = sender(&engine, &provider, &sender_id).await?;
     let known = credentials(&engine, sender.id.tenant(), &sender.id.to_string()).await?;
-    let mut answer = channels::verify_subscription(sender.provider, &query, &known);
+    let answer_by = |known: &Value| channels::verify_subscription(sender.provider, &query, &present(known));
+    let mut answer = answer_by(&known);
     if answer.is_err() {
         let renewed = renewed(&engine, sender.id.tenant(), &sender.id.to_string(), &known).await?;
-        answer = renewed.map_or(answer, |known| channels::verify_subscription(sender.provider, &query, &known));
+        answer = renewed.map_or(answer, |known| answer_by(&known));
     }
     match answer {
         Ok(challenge) => Ok(([(header::CONTENT_TYPE, "text/plain; charset=utf-8")], challenge).into_response()),
@@ -71,7 +73,8 @@ async fn receive<P: Ports>(
 ) -> Result<Response, Response> {
     let sender = sender(&engine, &provider, &sender_id).await?;
     let (webhook, now) = (Webhook { raw: &raw, headers: &headers, query: &query }, engine.now());
-    let proves = |known: &Value| channels::verify(&sender, &webhook, known, now);
+    let proves =
+        |known: &Value| in_force(known, now).iter().any(|known| channels::verify(&sender, &webhook, known, now));
     let known = credentials(&engine, sender.id.tenant(), &sender.id.to_string()).await?;
     let name = sender.id.to_string();
     if !proves(&known)
@@ -108,13 +111,13 @@ async fn sender<P: Ports>(engine: &Engine<P>, provider: &str, id: &str) -> Resul
     sender.filter(|sender| sender.provider == kind).ok_or_else(none)
 }
 
-/// The secrets of a sender or payment source, possibly 30 s old. Whose secrets are gone proves nothing.
+/// The secrets of a sender or payment source as they are stored, possibly minutes old. Whose secrets are gone proves nothing.
 pub(crate) async fn credentials<P: Ports>(
     engine: &Engine<P>,
     tenant: TenantId,
     name: &str,
 ) -> Result<Arc<Value>, Response> {
-    engine.credentials(tenant, name).await.map(Option::unwrap_or_default).map_err(|_| busy())
+    engine.stored_credentials(tenant, name).await.map(Option::unwrap_or_default).map_err(|_| busy())
 }
 
 /// What did not fit may have been changed meanwhile: the stored secrets, if they differ from those

@@ -8,6 +8,7 @@
 //! Nothing here uses the adapters of `channels`: a stand-in that shared code with what it tests
 //! would agree with its mistakes.
 
+pub mod contract;
 pub mod exhaustive;
 pub mod http_sender;
 mod laws;
@@ -15,5 +16,6 @@ pub mod local;
 pub mod memory;
 pub mod mercadopago;
 pub mod sim;
+pub mod ssm;
 pub mod stand_in;
 pub mod whatsapp;

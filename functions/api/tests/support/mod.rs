@@ -183,7 +183,12 @@ pub async fn api(enabled: bool) -> Api {
         random: Counted::default(),
         secrets: store,
         channels: Mute,
-        config: Config { lease_seconds: 60, cache_settings: false, operator_key_hash: Some(secret_hash(OPERATOR)) },
+        config: Config {
+            lease_seconds: 60,
+            cache_settings: false,
+            credentials_seconds: 30,
+            operator_key_hash: Some(secret_hash(OPERATOR)),
+        },
         cache: Arc::new(Cache::default()),
     });
     let router = api::router(engine.clone());

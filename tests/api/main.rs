@@ -5,6 +5,7 @@
 mod buffered;
 mod content;
 mod control;
+mod credentials;
 mod enrolling;
 mod errors;
 mod events;

@@ -13,6 +13,7 @@ use channels::Webhook;
 use domain::ids::{SenderId, TenantId};
 use domain::message::ProviderKind;
 use domain::sender::Sender;
+use engine::payments::Told;
 use engine::ports::{Secrets as _, Store as _};
 use engine::{Engine, PortError, Ports};
 use runtime::Metrics;
@@ -85,10 +86,16 @@ async fn receive<P: Ports>(
         tracing::warn!(sender = %sender.id, "signed webhook that cannot be read");
         return Ok(StatusCode::OK.into_response());
     };
-    if !events.is_empty() {
-        engine.apply(sender.id, events).await.map_err(|error| unavailable(&sender, &error))?;
+    if events.is_empty() {
+        return Ok(StatusCode::OK.into_response());
     }
-    Ok(StatusCode::OK.into_response())
+    match engine.apply(sender.id, events).await {
+        Ok(Told::Applied) => Ok(StatusCode::OK.into_response()),
+        // It will be applied, and nobody would come again.
+        Ok(Told::Queued) if !sender.repeats_webhooks() => Ok(StatusCode::OK.into_response()),
+        Ok(Told::Queued) => Err(busy()),
+        Err(error) => Err(unavailable(&sender, &error)),
+    }
 }
 
 /// The sender that this address names.

@@ -9,6 +9,7 @@
 //! calls its provider once), and logs of message bodies, texts, addresses or secrets.
 
 mod call;
+pub mod chatwoot;
 mod fields;
 pub mod payments;
 mod providers;

@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::collections::HashMap;
 use std::time::Duration;
 
+use domain::conversation::Look;
 use domain::message::{InboundEvent, Outbound, ProviderKind, Reaction, Refusal, SendOutcome};
 use domain::payment::{ChargeEvent, PaymentSource};
 use domain::sender::{KnownTemplate, Sender};
@@ -11,7 +12,7 @@ use domain::time::Timestamp;
 use serde_json::{Value, json};
 
 use crate::fields::FieldError;
-use crate::{Webhook, whatsapp_cloud};
+use crate::{Webhook, chatwoot, whatsapp_cloud};
 
 /// Until a connection (name, TCP, TLS) stands. Past it nothing was written: a known refusal.
 pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
@@ -89,6 +90,10 @@ impl Providers {
                 Ok((config, credentials)) => whatsapp_cloud::send(&self.http, &config, &credentials, outbound).await,
                 Err(refusal) => SendOutcome::Refused(refusal),
             },
+            ProviderKind::Chatwoot => match chatwoot_parts(&config, credentials) {
+                Ok((config, credentials)) => chatwoot::send(&self.http, &config, &credentials, outbound).await,
+                Err(refusal) => SendOutcome::Refused(refusal),
+            },
             _ => SendOutcome::Refused(unreadable()),
         };
         let provider = sender.provider.as_str();
@@ -100,6 +105,21 @@ impl Providers {
             SendOutcome::Ambiguous => tracing::debug!(provider, "answer unknown"),
         }
         outcome
+    }
+
+    /// What a helpdesk shows of a conversation, by at most two calls that change nothing. Nobody else has
+    /// conversations.
+    ///
+    /// # Errors
+    /// The refusal.
+    pub async fn look(&self, sender: &Sender, credentials: &Value, conversation: &str) -> Result<Look, Refusal> {
+        match sender.provider {
+            ProviderKind::Chatwoot => {
+                let (config, credentials) = chatwoot_parts(&self.config(sender), credentials)?;
+                chatwoot::look(&self.http, &config, &credentials, conversation).await
+            }
+            _ => Ok(Look::QUIET),
+        }
     }
 
     /// What its provider says of a payment that a webhook only named; `None` when that is nothing.
@@ -147,6 +167,13 @@ fn whatsapp_parts(
     ))
 }
 
+fn chatwoot_parts(config: &Value, credentials: &Value) -> Result<(chatwoot::Config, chatwoot::Credentials), Refusal> {
+    Ok((
+        chatwoot::Config::parse(config).map_err(|_| unreadable())?,
+        chatwoot::Credentials::parse(credentials).map_err(|_| unreadable())?,
+    ))
+}
+
 /// Whether a new sender's `config` has the provider's shape. Pointers are relative to `config`.
 ///
 /// # Errors
@@ -154,6 +181,7 @@ fn whatsapp_parts(
 pub fn check_config(kind: ProviderKind, config: &Value) -> Result<(), Vec<FieldError>> {
     match kind {
         ProviderKind::WhatsappCloud => whatsapp_cloud::Config::parse(config).map(drop).map_err(|e| e.0),
+        ProviderKind::Chatwoot => chatwoot::Config::parse(config).map(drop).map_err(|e| e.0),
         _ => {
             let detail = "this provider is not available yet".into();
             Err(vec![FieldError { pointer: String::new(), code: "invalid_value", detail }])
@@ -168,6 +196,7 @@ pub fn check_config(kind: ProviderKind, config: &Value) -> Result<(), Vec<FieldE
 pub fn check_credentials(kind: ProviderKind, credentials: &Value) -> Result<(), Vec<FieldError>> {
     match kind {
         ProviderKind::WhatsappCloud => whatsapp_cloud::Credentials::parse(credentials).map(drop).map_err(|e| e.0),
+        ProviderKind::Chatwoot => chatwoot::Credentials::parse(credentials).map(drop).map_err(|e| e.0),
         _ => Ok(()),
     }
 }
@@ -176,12 +205,14 @@ pub fn check_credentials(kind: ProviderKind, credentials: &Value) -> Result<(), 
 /// near `now` where the proof has one. `false` also when the stored credentials no longer parse: nothing
 /// unproven gets in.
 pub fn verify(sender: &Sender, webhook: &Webhook<'_>, credentials: &Value, now: Timestamp) -> bool {
-    let _ = now;
     match sender.provider {
         ProviderKind::WhatsappCloud => whatsapp_cloud::Credentials::parse(credentials).is_ok_and(|known| {
             let header = webhook.header(whatsapp_cloud::SIGNATURE_HEADER);
             whatsapp_cloud::verify_signature(webhook.raw, header, &known)
         }),
+        ProviderKind::Chatwoot => {
+            chatwoot::Credentials::parse(credentials).is_ok_and(|known| chatwoot::verify(webhook, &known, now))
+        }
         _ => false,
     }
 }
@@ -212,11 +243,14 @@ pub fn verify_subscription(
 /// # Errors
 /// [`Malformed`] when the body is not what the provider writes.
 pub fn normalise(sender: &Sender, webhook: &Webhook<'_>, now: Timestamp) -> Result<Vec<InboundEvent>, Malformed> {
-    let _ = now;
     match sender.provider {
         ProviderKind::WhatsappCloud => match whatsapp_cloud::Config::parse(&sender.config) {
             Ok(config) => whatsapp_cloud::normalise(webhook.raw, &config),
             // Without a number of our own every entry is for another number.
+            Err(_) => Ok(Vec::new()),
+        },
+        ProviderKind::Chatwoot => match chatwoot::Config::parse(&sender.config) {
+            Ok(config) => chatwoot::normalise(webhook.raw, &config, now),
             Err(_) => Ok(Vec::new()),
         },
         _ => Ok(Vec::new()),

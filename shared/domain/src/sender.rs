@@ -66,6 +66,11 @@ impl Sender {
         }
     }
 
+    /// Whether a webhook that is not answered 2xx comes again.
+    pub fn repeats_webhooks(&self) -> bool {
+        self.provider != ProviderKind::Chatwoot
+    }
+
     /// Whether its conversations can be handed over to a bot of the helpdesk's.
     pub fn has_bots(&self) -> bool {
         self.provider == ProviderKind::Chatwoot

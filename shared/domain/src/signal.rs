@@ -13,6 +13,8 @@ use crate::sequence::{Condition, EventRule, Exit, Op};
 use crate::time::Timestamp;
 
 pub const MESSAGE_RECEIVED: &str = "message.received";
+pub const SENT_BY_AGENT: &str = "message.sent_by_agent";
+pub const CONVERSATION_OPENED: &str = "conversation.opened";
 pub const CONVERSATION_RESOLVED: &str = "conversation.resolved";
 pub const UNSUBSCRIBED: &str = "contact.unsubscribed";
 

@@ -1,16 +1,18 @@
 //! What a provider's webhook says, applied.
 //!
 //! The answer is given only when everything has been applied, or queued where applying failed for a
-//! passing reason (then it is answered 5xx too: the provider's repeat is harmless). Dies anywhere:
+//! passing reason (then it is answered 5xx too: the provider's repeat is harmless; who never repeats is
+//! answered 2xx). Dies anywhere:
 //! the provider has no answer and repeats; marks, ranks and keyed records make repeats harmless.
 
 use domain::guard;
 use domain::ids::{ContactId, SenderId, TenantId};
-use domain::message::{Identity, InboundEvent, InboundMessage, Reaction, StatusUpdate};
+use domain::message::{Channel, Identity, InboundEvent, InboundMessage, Reaction, StatusUpdate};
 use domain::signal::{MESSAGE_RECEIVED, Signal};
 use sha2::{Digest as _, Sha256};
 
 use crate::model::{Direction, StoredMessage};
+use crate::payments::Told;
 use crate::ports::{ContactSaved, Queues as _, Store as _};
 use crate::queue::{InboundWork, MAX_BYTES, encode};
 use crate::{Engine, MAX_RACES, PortError, Ports, Refused};
@@ -20,8 +22,11 @@ const STATUSES_AT_ONCE: usize = 50;
 
 impl<P: Ports> Engine<P> {
     /// Applies a provider's verified, normalised events: messages and opt-outs first. What a passing
-    /// fault keeps from being applied is queued on the inbound queue *and* reported as an error.
-    pub async fn apply(&self, sender: SenderId, events: Vec<InboundEvent>) -> Result<(), PortError> {
+    /// fault keeps from being applied is queued on the inbound queue.
+    ///
+    /// # Errors
+    /// It could be neither applied nor queued.
+    pub async fn apply(&self, sender: SenderId, events: Vec<InboundEvent>) -> Result<Told, PortError> {
         let (statuses, first): (Vec<_>, Vec<_>) =
             events.into_iter().partition(|e| matches!(e, InboundEvent::Status(_)));
         let mut events = first.into_iter().chain(statuses).collect::<Vec<_>>();
@@ -33,11 +38,12 @@ impl<P: Ports> Engine<P> {
         }
         for (index, event) in events.iter().enumerate() {
             if let Err(error) = self.apply_one(sender, event).await {
+                tracing::warn!(%sender, %error, "webhook not applied, queued");
                 self.queue(sender, events[index..].to_vec()).await?;
-                return Err(error);
+                return Ok(Told::Queued);
             }
         }
-        Ok(())
+        Ok(Told::Applied)
     }
 
     /// The same from the inbound queue, which retries by itself.
@@ -81,18 +87,14 @@ impl<P: Ports> Engine<P> {
                 Some(contact) => self.add_identities(tenant, contact, std::slice::from_ref(to)).await,
                 None => Ok(()),
             },
+            InboundEvent::Conversation(event) => self.conversation_told(sender, event).await,
+            InboundEvent::Identified { identities } => self.identified(tenant, identities).await,
         };
-        match applied {
-            Ok(()) => Ok(()),
-            Err(Refused::Port(error)) => Err(error),
-            Err(Refused::Busy) => Err(PortError::Transient("the contact changes too often right now".into())),
-            // Gone meanwhile (erased, deleted): nothing to apply to.
-            Err(Refused::Unknown { .. } | Refused::Rule { .. }) => Ok(()),
-        }
+        passing(applied)
     }
 
     /// The first contact that any of these identities names.
-    async fn who(&self, tenant: TenantId, identities: &[Identity]) -> Result<Option<ContactId>, PortError> {
+    pub(crate) async fn who(&self, tenant: TenantId, identities: &[Identity]) -> Result<Option<ContactId>, PortError> {
         for identity in identities {
             if let Some(contact) = self.store.find_contact(tenant, identity).await? {
                 return Ok(Some(contact));
@@ -101,10 +103,26 @@ impl<P: Ports> Engine<P> {
         Ok(None)
     }
 
-    /// A contact wrote: the 24 h window opens, the mark lies, the reply ends what it ends.
     async fn message(&self, tenant: TenantId, sender: SenderId, message: &InboundMessage) -> Result<(), Refused> {
-        let Some(contact) = self.who(tenant, &message.from).await? else { return Ok(()) };
-        self.store.put_message(tenant, &stored(contact, sender, message)).await?;
+        match self.who(tenant, &message.from).await? {
+            Some(contact) => self.received(tenant, sender, contact, message, None).await,
+            None => Ok(()),
+        }
+    }
+
+    /// A contact wrote: the 24 h window opens, the mark lies, the reply ends what it ends.
+    pub(crate) async fn received(
+        &self,
+        tenant: TenantId,
+        sender: SenderId,
+        contact: ContactId,
+        message: &InboundMessage,
+        conversation: Option<&str>,
+    ) -> Result<(), Refused> {
+        let Some(channel) = self.senders(tenant).await?.iter().find(|s| s.id == sender).map(|s| s.channel) else {
+            return Ok(());
+        };
+        self.store.put_message(tenant, &stored(contact, sender, channel, message)).await?;
         if !message.kind.is_reply() {
             return Ok(());
         }
@@ -115,13 +133,17 @@ impl<P: Ports> Engine<P> {
             kind: MESSAGE_RECEIVED.into(),
             at,
             target: None,
-            conversation: None,
+            conversation: conversation.map(str::to_owned),
             data: serde_json::Map::new(),
             decimal_mark: None,
         };
         self.note(tenant, sender, contact, message, &signal).await?;
         let settings = &self.account(tenant).await?.settings;
         if message.text.as_deref().is_some_and(|text| settings.is_opt_out(text)) {
+            // Whoever says it in the helpdesk says it on what the conversation goes over.
+            if let Some(through) = self.conversation_channel(tenant, contact, conversation).await? {
+                self.opt_out(tenant, contact, through, &message.id, at).await?;
+            }
             self.opt_out_of_sender(tenant, sender, contact, &message.id, at).await?;
         }
         if let Some(person) = self.store.person(tenant, contact).await? {
@@ -224,7 +246,16 @@ impl<P: Ports> Engine<P> {
     }
 }
 
-fn stored(contact: ContactId, sender: SenderId, message: &InboundMessage) -> StoredMessage {
+/// A refusal that passes is an error; of one that stays (the contact is gone) there is nothing to apply.
+pub(crate) fn passing(applied: Result<(), Refused>) -> Result<(), PortError> {
+    match applied {
+        Ok(()) | Err(Refused::Unknown { .. } | Refused::Rule { .. }) => Ok(()),
+        Err(Refused::Port(error)) => Err(error),
+        Err(Refused::Busy) => Err(PortError::Transient("the contact changes too often right now".into())),
+    }
+}
+
+fn stored(contact: ContactId, sender: SenderId, channel: Channel, message: &InboundMessage) -> StoredMessage {
     let hash: [u8; 32] = Sha256::digest(format!("{sender}\n{}", message.id).as_bytes()).into();
     let mut id = [0; 12];
     id.copy_from_slice(&hash[..12]);
@@ -233,7 +264,7 @@ fn stored(contact: ContactId, sender: SenderId, message: &InboundMessage) -> Sto
         contact,
         at: message.at,
         direction: Direction::In,
-        channel: domain::message::Channel::Whatsapp,
+        channel,
         sender,
         message: None,
         text: message.text.clone(),

@@ -19,8 +19,8 @@ pub async fn send(
     if matches!(outbound.to, Recipient::Email(_) | Recipient::Conversation(_)) {
         return refused(Reaction::Recipient, "not_a_phone");
     }
-    if matches!(outbound.message, Message::Email(_)) {
-        return refused(Reaction::Message, "an_email");
+    if matches!(outbound.message, Message::Email(_) | Message::Bot { .. }) {
+        return refused(Reaction::Message, "not_for_whatsapp");
     }
     let request = http
         .post(config.url(&config.phone_number_id, "messages"))

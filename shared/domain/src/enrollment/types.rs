@@ -4,6 +4,7 @@ use chrono::NaiveDate;
 use serde::{Deserialize, Serialize};
 
 use crate::contact::TargetRef;
+use crate::conversation::Heard;
 use crate::ids::{AttemptRef, EnrollmentId, SenderId, TenantId};
 use crate::message::{Channel, DeliveryStatus, Message, Recipient, Refusal};
 use crate::time::{Adjustment, Timestamp};
@@ -477,6 +478,9 @@ pub struct PlannedSend {
     pub contact_zone: Option<String>,
     /// For the next waits: the target's fields that they name.
     pub target_dates: BTreeMap<String, String>,
+    /// Of a message into a conversation: what was known of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub heard: Option<Heard>,
 }
 
 impl PlannedSend {

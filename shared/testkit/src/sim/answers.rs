@@ -65,7 +65,8 @@ impl Runner {
                 let Some(contact) = scenario.who(&from) else { return };
                 model.told(contact, Told { id, kind: ToldKind::Unsubscribed, at: at.0, about_target: false });
             }
-            InboundEvent::NumberChanged { .. } => {}
+            // Nobody here has a conversation of a helpdesk.
+            InboundEvent::NumberChanged { .. } | InboundEvent::Conversation(_) | InboundEvent::Identified { .. } => {}
         }
     }
 

@@ -30,7 +30,7 @@ pub(crate) async fn engine() -> Arc<Engine<LambdaPorts>> {
         clock: SystemClock,
         random: OsRandom,
         secrets: store.clone(),
-        channels: ProviderAdapter::new(Providers::new().unwrap(), Addresses::Public),
+        channels: ProviderAdapter::new(Providers::new(&sdk).unwrap(), Addresses::Public),
         config: Config { lease_seconds: 90, cache_settings: true, operator_key_hash: None },
         cache: Default::default(),
         store,

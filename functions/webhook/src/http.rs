@@ -84,17 +84,25 @@ async fn receive<P: Ports>(
     // Proven but unreadable: the provider would only send the same bytes again, for days.
     let Ok(events) = channels::normalise(&sender, &webhook, now) else {
         tracing::warn!(sender = %sender.id, "signed webhook that cannot be read");
-        return Ok(StatusCode::OK.into_response());
+        return Ok(taken(&sender));
     };
     if events.is_empty() {
-        return Ok(StatusCode::OK.into_response());
+        return Ok(taken(&sender));
     }
     match engine.apply(sender.id, events).await {
-        Ok(Told::Applied) => Ok(StatusCode::OK.into_response()),
+        Ok(Told::Applied) => Ok(taken(&sender)),
         // It will be applied, and nobody would come again.
-        Ok(Told::Queued) if !sender.repeats_webhooks() => Ok(StatusCode::OK.into_response()),
+        Ok(Told::Queued) if !sender.repeats_webhooks() => Ok(taken(&sender)),
         Ok(Told::Queued) => Err(busy()),
         Err(error) => Err(unavailable(&sender, &error)),
+    }
+}
+
+/// 200, in the provider's words.
+fn taken(sender: &Sender) -> Response {
+    match sender.provider {
+        ProviderKind::Twilio => ([(header::CONTENT_TYPE, "application/xml")], channels::twilio::ANSWER).into_response(),
+        _ => StatusCode::OK.into_response(),
     }
 }
 

@@ -59,7 +59,7 @@ impl Function {
             clock: SystemClock,
             random: OsRandom,
             secrets: store.clone(),
-            channels: ProviderAdapter::new(Providers::new().unwrap(), Addresses::Public),
+            channels: ProviderAdapter::new(Providers::new(&nowhere).unwrap(), Addresses::Public),
             config: Config { lease_seconds: 90, cache_settings: true, operator_key_hash: None },
             cache: Default::default(),
             store,

@@ -30,6 +30,8 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
+use aws_config::{Region, SdkConfig};
+use aws_sdk_dynamodb::config::{Credentials, SharedCredentialsProvider};
 use channels::Providers;
 use domain::message::ProviderKind;
 use engine::ports::Clock as _;
@@ -134,8 +136,8 @@ impl Local {
         let mut servers = vec![serve(providers, counted(stand_ins.router(), &runner), stop.subscribe())];
 
         let attempts = Attempts::default();
-        let providers =
-            Providers::new().map_err(|_| StartError::Http)?.with_origin(ProviderKind::WhatsappCloud, origin);
+        let providers = Providers::new(&aws_sdk()).map_err(|_| StartError::Http)?;
+        let providers = providers.with_origin(ProviderKind::WhatsappCloud, origin);
         let channels = LocalChannels { inner: ProviderAdapter::new(providers, Addresses::Any), senders };
         let (meters, metrics) = (Meters::default(), Kept::default());
         let parts = Parts {
@@ -217,6 +219,15 @@ impl Local {
         self.dispatcher.abort();
         self.dynamo.stop(PATIENCE).await;
     }
+}
+
+/// AWS as it is here: a region, and credentials that nobody checks. Never those of whoever starts this.
+fn aws_sdk() -> SdkConfig {
+    let credentials = Credentials::new("local", "local", None, None, "local");
+    SdkConfig::builder()
+        .region(Region::from_static("us-east-1"))
+        .credentials_provider(SharedCredentialsProvider::new(credentials))
+        .build()
 }
 
 /// What a function that `cargo lambda` runs needs to work on this table. Queues and timers live in

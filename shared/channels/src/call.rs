@@ -76,7 +76,12 @@ pub(crate) fn outcome(
 /// # Errors
 /// The refusal of a call without an answer; an answer that refuses is `Ok`.
 pub(crate) async fn read(request: RequestBuilder, limit: usize) -> Result<Answer, Refusal> {
-    once(request, limit).await.map_err(|outcome| match outcome {
+    read_within(request, limit, TOTAL_TIMEOUT).await
+}
+
+/// [`read`] in another total time.
+pub(crate) async fn read_within(request: RequestBuilder, limit: usize, total: Duration) -> Result<Answer, Refusal> {
+    once_within(request, limit, total).await.map_err(|outcome| match outcome {
         SendOutcome::Refused(refusal) => refusal,
         SendOutcome::Ambiguous | SendOutcome::Accepted { .. } => Refusal::passing("timeout"),
     })
@@ -90,7 +95,8 @@ pub(crate) async fn once(request: RequestBuilder, limit: usize) -> Result<Answer
     once_within(request, limit, TOTAL_TIMEOUT).await
 }
 
-async fn once_within(request: RequestBuilder, limit: usize, total: Duration) -> Result<Answer, SendOutcome> {
+/// [`once`] in another total time: one call may be made of several requests.
+pub(crate) async fn once_within(request: RequestBuilder, limit: usize, total: Duration) -> Result<Answer, SendOutcome> {
     match request.timeout(total).send().await {
         Ok(mut response) => Ok(Answer {
             status: response.status().as_u16(),
@@ -144,29 +150,45 @@ async fn read_bounded(response: &mut reqwest::Response, limit: usize) -> Option<
 #[cfg(test)]
 pub(crate) mod testing {
     #![allow(clippy::unwrap_used)]
+    use std::sync::{Arc, Mutex};
+
     use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
-    /// The origin of a server that answers one request with these bytes and closes; `None`: it reads
-    /// and stays silent. It ends with the test's runtime.
-    pub(crate) async fn server(answer: Option<Vec<u8>>) -> String {
+    /// The origin of a server that answers requests with these bytes, one after the other, each on a
+    /// connection of its own which it then closes (`None`: it reads and stays silent), and the requests that
+    /// came. It ends with the test's runtime.
+    pub(crate) async fn servers(answers: Vec<Option<Vec<u8>>>) -> (String, Arc<Mutex<Vec<String>>>) {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let origin = format!("http://{}", listener.local_addr().unwrap());
+        let requests = Arc::new(Mutex::new(Vec::new()));
+        let seen = requests.clone();
         tokio::spawn(async move {
-            let (mut stream, _) = listener.accept().await.unwrap();
-            let mut request = [0; 8_192];
-            let _ = stream.read(&mut request).await.unwrap();
-            match answer {
-                // The client may hang up before the end of an answer that is too large.
-                Some(answer) => drop(stream.write_all(&answer).await),
-                None => std::future::pending().await,
+            for answer in answers {
+                let (mut stream, _) = listener.accept().await.unwrap();
+                let mut request = [0; 8_192];
+                let read = stream.read(&mut request).await.unwrap();
+                seen.lock().unwrap().push(String::from_utf8_lossy(&request[..read]).into_owned());
+                match answer {
+                    // The client may hang up before the end of an answer that is too large.
+                    Some(answer) => drop(stream.write_all(&answer).await),
+                    None => std::future::pending().await,
+                }
             }
         });
-        origin
+        (origin, requests)
+    }
+
+    /// The same for one request.
+    pub(crate) async fn server(answer: Option<Vec<u8>>) -> String {
+        servers(vec![answer]).await.0
     }
 
     /// An answer's bytes from its status line (with any headers) and its body.
     pub(crate) fn response(head: &str, body: &str) -> Option<Vec<u8>> {
-        Some(format!("HTTP/1.1 {head}\r\ncontent-length: {}\r\n\r\n{body}", body.len()).into_bytes())
+        Some(
+            format!("HTTP/1.1 {head}\r\ncontent-length: {}\r\nconnection: close\r\n\r\n{body}", body.len())
+                .into_bytes(),
+        )
     }
 
     /// A client like [`crate::Providers`]'.

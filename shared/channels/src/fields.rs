@@ -3,6 +3,7 @@
 
 use std::fmt;
 
+use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
 /// One wrong field.
@@ -60,6 +61,24 @@ pub(crate) fn check(value: &Value, rules: &[Rule]) -> Result<(), FieldErrors> {
         }
     }
     if errors.is_empty() { Ok(()) } else { Err(FieldErrors(errors)) }
+}
+
+/// Holds `value` against the rules and reads it. An explicit null of an optional field counts as left out,
+/// for the rules and so for serde.
+pub(crate) fn parse<T: DeserializeOwned>(value: &Value, rules: &[Rule]) -> Result<T, FieldErrors> {
+    check(value, rules)?;
+    let mut value = value.clone();
+    if let Some(object) = value.as_object_mut() {
+        object.retain(|_, field| !field.is_null());
+    }
+    // The rules above are narrower than the types; serde's own error is kept in case they drift.
+    serde_json::from_value(value).map_err(|_| {
+        FieldErrors(vec![FieldError {
+            pointer: String::new(),
+            code: "invalid_value",
+            detail: "does not have the provider's shape".into(),
+        }])
+    })
 }
 
 fn check_rule(object: &Map<String, Value>, rule: &Rule) -> Option<FieldError> {

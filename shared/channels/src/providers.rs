@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::collections::HashMap;
 use std::time::Duration;
 
+use aws_config::SdkConfig;
 use domain::conversation::Look;
 use domain::message::{InboundEvent, Outbound, ProviderKind, Reaction, Refusal, SendOutcome};
 use domain::payment::{ChargeEvent, PaymentSource};
@@ -11,8 +12,9 @@ use domain::sender::{KnownTemplate, Sender};
 use domain::time::Timestamp;
 use serde_json::{Value, json};
 
+use crate::aws::Aws;
 use crate::fields::FieldError;
-use crate::{Webhook, chatwoot, whatsapp_cloud};
+use crate::{Webhook, chatwoot, sinch, twilio, whatsapp_cloud};
 
 /// Until a connection (name, TCP, TLS) stands. Past it nothing was written: a known refusal.
 pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
@@ -36,18 +38,23 @@ pub struct Denied;
 #[derive(Debug, Clone)]
 pub struct Providers {
     http: reqwest::Client,
+    #[allow(dead_code, reason = "its adapters come one by one")]
+    aws: Aws,
     origins: HashMap<ProviderKind, String>,
+    sinch_tokens: sinch::Tokens,
 }
 
 impl Providers {
     /// The client follows no redirect (a provider's API never sends one; following could carry
     /// the token elsewhere), repeats nothing by itself, and uses no proxy of the environment: a
-    /// proxy's own 5xx after the request went on would look like a known refusal.
+    /// proxy's own 5xx after the request went on would look like a known refusal. AWS's services are
+    /// called with the region and credentials of `sdk`.
     ///
     /// # Errors
     /// When TLS cannot be set up (no root certificates).
-    pub fn new() -> Result<Self, reqwest::Error> {
-        Ok(Self { http: Self::client()?, origins: HashMap::new() })
+    pub fn new(sdk: &SdkConfig) -> Result<Self, reqwest::Error> {
+        let (http, aws, sinch_tokens) = (Self::client()?, Aws::new(sdk), sinch::Tokens::default());
+        Ok(Self { http, aws, origins: HashMap::new(), sinch_tokens })
     }
 
     pub(crate) fn client() -> Result<reqwest::Client, reqwest::Error> {
@@ -68,17 +75,18 @@ impl Providers {
         self
     }
 
-    /// A sender's configuration with the origin that its provider has here.
+    /// A sender's configuration with the origin that its provider has here; of Sinch's two hosts both.
     fn config<'s>(&self, sender: &'s Sender) -> Cow<'s, Value> {
-        let silent = sender.config.get("base_url").is_none_or(Value::is_null);
-        match self.origins.get(&sender.provider).filter(|_| silent && sender.config.is_object()) {
-            Some(origin) => {
-                let mut config = sender.config.clone();
-                config["base_url"] = json!(origin);
-                Cow::Owned(config)
-            }
-            None => Cow::Borrowed(&sender.config),
+        let Some(origin) = self.origins.get(&sender.provider).filter(|_| sender.config.is_object()) else {
+            return Cow::Borrowed(&sender.config);
+        };
+        let mut config = sender.config.clone();
+        let names: &[&str] =
+            if sender.provider == ProviderKind::Sinch { &["base_url", "auth_url"] } else { &["base_url"] };
+        for name in names.iter().filter(|name| sender.config.get(name).is_none_or(Value::is_null)) {
+            config[name] = json!(origin);
         }
+        Cow::Owned(config)
     }
 
     /// One provider call. Takes at most 10 s. A sender whose stored config or credentials no
@@ -93,6 +101,17 @@ impl Providers {
             ProviderKind::Chatwoot => match chatwoot_parts(&config, credentials) {
                 Ok((config, credentials)) => chatwoot::send(&self.http, &config, &credentials, outbound).await,
                 Err(refusal) => SendOutcome::Refused(refusal),
+            },
+            ProviderKind::Sinch => match sinch_parts(&config, credentials) {
+                Ok((config, credentials)) => {
+                    let tokens = &self.sinch_tokens;
+                    sinch::send(&self.http, tokens, &config, &credentials, sender.channel, outbound).await
+                }
+                Err(refusal) => SendOutcome::Refused(refusal),
+            },
+            ProviderKind::Twilio => match twilio_parts(&config, credentials) {
+                Some((config, credentials)) => twilio::send(&self.http, &config, &credentials, outbound).await,
+                None => SendOutcome::Refused(unreadable()),
             },
             _ => SendOutcome::Refused(unreadable()),
         };
@@ -148,6 +167,10 @@ impl Providers {
                 let (config, credentials) = whatsapp_parts(&self.config(sender), credentials)?;
                 whatsapp_cloud::templates(&self.http, &config, &credentials).await
             }
+            // Not among what the Conversation API tells: its senders stay unsynced.
+            ProviderKind::Sinch => {
+                Err(Refusal { reaction: Reaction::Message, code: "not_listed".into(), retry_after: None })
+            }
             _ => Ok(Vec::new()),
         }
     }
@@ -174,6 +197,17 @@ fn chatwoot_parts(config: &Value, credentials: &Value) -> Result<(chatwoot::Conf
     ))
 }
 
+fn sinch_parts(config: &Value, credentials: &Value) -> Result<(sinch::Config, sinch::Credentials), Refusal> {
+    Ok((
+        sinch::Config::parse(config).map_err(|_| unreadable())?,
+        sinch::Credentials::parse(credentials).map_err(|_| unreadable())?,
+    ))
+}
+
+fn twilio_parts(config: &Value, credentials: &Value) -> Option<(twilio::Config, twilio::Credentials)> {
+    Some((twilio::Config::parse(config).ok()?, twilio::Credentials::parse(credentials).ok()?))
+}
+
 /// Whether a new sender's `config` has the provider's shape. Pointers are relative to `config`.
 ///
 /// # Errors
@@ -182,6 +216,8 @@ pub fn check_config(kind: ProviderKind, config: &Value) -> Result<(), Vec<FieldE
     match kind {
         ProviderKind::WhatsappCloud => whatsapp_cloud::Config::parse(config).map(drop).map_err(|e| e.0),
         ProviderKind::Chatwoot => chatwoot::Config::parse(config).map(drop).map_err(|e| e.0),
+        ProviderKind::Sinch => sinch::Config::parse(config).map(drop).map_err(|e| e.0),
+        ProviderKind::Twilio => twilio::Config::parse(config).map(drop).map_err(|e| e.0),
         _ => {
             let detail = "this provider is not available yet".into();
             Err(vec![FieldError { pointer: String::new(), code: "invalid_value", detail }])
@@ -197,6 +233,8 @@ pub fn check_credentials(kind: ProviderKind, credentials: &Value) -> Result<(), 
     match kind {
         ProviderKind::WhatsappCloud => whatsapp_cloud::Credentials::parse(credentials).map(drop).map_err(|e| e.0),
         ProviderKind::Chatwoot => chatwoot::Credentials::parse(credentials).map(drop).map_err(|e| e.0),
+        ProviderKind::Sinch => sinch::Credentials::parse(credentials).map(drop).map_err(|e| e.0),
+        ProviderKind::Twilio => twilio::Credentials::parse(credentials).map(drop).map_err(|e| e.0),
         _ => Ok(()),
     }
 }
@@ -213,6 +251,11 @@ pub fn verify(sender: &Sender, webhook: &Webhook<'_>, credentials: &Value, now: 
         ProviderKind::Chatwoot => {
             chatwoot::Credentials::parse(credentials).is_ok_and(|known| chatwoot::verify(webhook, &known, now))
         }
+        ProviderKind::Sinch => {
+            sinch::Credentials::parse(credentials).is_ok_and(|known| sinch::verify(webhook, &known, now))
+        }
+        ProviderKind::Twilio => twilio_parts(&sender.config, credentials)
+            .is_some_and(|(config, known)| twilio::verify_signature(webhook, &config, &known)),
         _ => false,
     }
 }
@@ -251,6 +294,17 @@ pub fn normalise(sender: &Sender, webhook: &Webhook<'_>, now: Timestamp) -> Resu
         },
         ProviderKind::Chatwoot => match chatwoot::Config::parse(&sender.config) {
             Ok(config) => chatwoot::normalise(webhook.raw, &config, now),
+            Err(_) => Ok(Vec::new()),
+        },
+        ProviderKind::Sinch => match sinch::Config::parse(&sender.config) {
+            Ok(config) => {
+                let event = sinch::normalise(webhook.raw, &config, sender.channel, now)?;
+                Ok(event.into_iter().collect())
+            }
+            Err(_) => Ok(Vec::new()),
+        },
+        ProviderKind::Twilio => match twilio::Config::parse(&sender.config) {
+            Ok(config) => twilio::normalise(webhook, &config, now),
             Err(_) => Ok(Vec::new()),
         },
         _ => Ok(Vec::new()),

@@ -178,6 +178,7 @@ fn mutated_bodies_are_survived() {
                 InboundEvent::OptOut { from, id, .. } | InboundEvent::NumberChanged { from, id, .. } => {
                     (id, Some(from))
                 }
+                InboundEvent::Conversation(_) | InboundEvent::Identified { .. } => panic!("seed {seed}: {event:?}"),
             };
             assert!(!id.is_empty() && from.is_none_or(|from| !from.is_empty()), "seed {seed}");
         }

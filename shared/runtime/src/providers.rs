@@ -102,7 +102,7 @@ mod tests {
     use super::*;
 
     fn adapter(addresses: Addresses) -> ProviderAdapter {
-        ProviderAdapter::new(Providers::new().unwrap(), addresses)
+        ProviderAdapter::new(Providers::new(&aws_config::SdkConfig::builder().build()).unwrap(), addresses)
     }
 
     #[test]

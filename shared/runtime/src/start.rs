@@ -70,7 +70,7 @@ pub async fn start(kind: Kind) -> Result<Arc<Engine<LambdaPorts>>, StartError> {
         settings.queues.step.clone(),
         settings.schedules,
     );
-    let mut providers = Providers::new().map_err(|_| StartError::Http)?;
+    let mut providers = Providers::new(&sdk).map_err(|_| StartError::Http)?;
     if let Some(origin) = settings.whatsapp_origin {
         providers = providers.with_origin(ProviderKind::WhatsappCloud, origin);
     }

@@ -85,7 +85,7 @@ impl World {
         let access = access();
         Self {
             stand_in,
-            providers: Providers::new().unwrap(),
+            providers: Providers::new(&aws_config::SdkConfig::builder().build()).unwrap(),
             config: json!({
                 "phone_number_id": access.phone_number_id, "waba_id": access.waba_id, "base_url": origin
             }),

@@ -107,3 +107,71 @@ fn buttons(template: &RenderedTemplate) -> Vec<Value> {
     }
     list
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    fn reference() -> AttemptRef {
+        AttemptRef::parse(&format!("enr_{}.3", "A".repeat(43))).unwrap()
+    }
+
+    fn template(value: Value) -> RenderedTemplate {
+        serde_json::from_value(value).unwrap()
+    }
+
+    #[test]
+    fn a_message_carries_our_reference() {
+        let body = body(reference(), &Message::Text { text: "Olá".into() }).unwrap();
+        let expected = json!({"content": "Olá", "message_type": "outgoing", "private": false, "content_type": "text",
+            "content_attributes": {"ritmo_reference": format!("enr_{}.3", "A".repeat(43))}});
+        assert_eq!(body, expected);
+        let rich = json!({"rich": {"text": "Veja", "media": {"kind": "image", "url": "https://a.example.com/b.png"},
+            "buttons": [{"id": "s", "title": "Sim"}]}});
+        let rich = super::body(reference(), &serde_json::from_value(rich).unwrap()).unwrap();
+        assert_eq!(rich["content"], "Veja\n\n1. Sim\n\nhttps://a.example.com/b.png");
+        let bot = |text: Option<&str>| Message::Bot { bot_id: "4".into(), text: text.map(str::to_owned) };
+        assert_eq!(super::body(reference(), &bot(None)), None);
+        assert_eq!(super::body(reference(), &bot(Some("Já vai"))).unwrap()["content"], "Já vai");
+    }
+
+    #[test]
+    fn a_templates_parameters_stand_in_their_places() {
+        let message = Message::WhatsappTemplate(template(json!({
+            "name": "cobranca_1", "language": "pt_BR", "body": {"positional": ["Ana", "R$ 10,00"]},
+            "header": {"type": "document", "value": "https://a.example.com/b.pdf", "filename": "b.pdf"},
+            "buttons": [
+                {"index": 0, "sub_type": "quick_reply", "value": "STOP"},
+                {"index": 2, "sub_type": "url", "value": "abc"},
+                {"index": 3, "sub_type": "copy_code", "value": "PIX1"}]
+        })));
+        let body = body(reference(), &message).unwrap();
+        assert_eq!(body["content"], "[cobranca_1] Ana | R$ 10,00");
+        let expected = json!({"name": "cobranca_1", "language": "pt_BR", "processed_params": {
+            "body": {"1": "Ana", "2": "R$ 10,00"},
+            "header": {"media_url": "https://a.example.com/b.pdf", "media_type": "document"},
+            "buttons": [{}, {}, {"type": "url", "parameter": "abc"}, {"type": "copy_code", "parameter": "PIX1"}]}});
+        assert_eq!(body["template_params"], expected);
+        let named = template(json!({"name": "b", "language": "en", "body": {"named": [["first_name", "Ana"]]},
+            "header": {"type": "text", "value": "Oi", "name": "greeting"}}));
+        let expected = json!({"body": {"first_name": "Ana"}, "header": {"text": "Oi"}});
+        assert_eq!(template_params(&named)["processed_params"], expected);
+        let bare = template(json!({"name": "c", "language": "en", "body": {"positional": []}}));
+        assert_eq!((shown(&bare), template_params(&bare)["processed_params"].clone()), ("[c]".into(), json!({})));
+    }
+
+    #[test]
+    fn a_blank_value_would_shift_the_others() {
+        let with = |body: Value, header: &str, button: &str| {
+            has_blank(&template(json!({"name": "a", "language": "en", "body": body,
+                "header": {"type": "text", "value": header},
+                "buttons": [{"index": 0, "sub_type": "url", "value": button}]})))
+        };
+        assert!(!with(json!({"positional": ["Ana"]}), "a", "b"));
+        assert!(with(json!({"positional": ["Ana", " "]}), "a", "b"));
+        assert!(with(json!({"named": [["x", ""]]}), "a", "b"));
+        assert!(with(json!({"positional": []}), "", "b"));
+        assert!(with(json!({"positional": []}), "a", ""));
+    }
+}

@@ -5,7 +5,7 @@ use std::fmt;
 use serde::Deserialize;
 use serde_json::Value;
 
-use crate::fields::{FieldError, FieldErrors, Rule, check, is_origin, is_path_id, is_secret};
+use crate::fields::{FieldErrors, Rule, is_origin, is_path_id, is_secret, parse};
 
 /// Where Meta serves the Graph API.
 pub const DEFAULT_ORIGIN: &str = "https://graph.facebook.com";
@@ -39,7 +39,7 @@ impl Config {
     /// Every wrong field by name.
     pub fn parse(value: &Value) -> Result<Self, FieldErrors> {
         let id = "1 to 64 letters, digits, - or _";
-        check(
+        parse(
             value,
             &[
                 Rule { name: "phone_number_id", required: true, valid: is_path_id, expected: id },
@@ -52,8 +52,7 @@ impl Config {
                     expected: "an origin (scheme, host and port)",
                 },
             ],
-        )?;
-        deserialize(value)
+        )
     }
 
     /// `{origin}/{version}/{node}/{edge}`.
@@ -89,7 +88,7 @@ impl Credentials {
     /// Every wrong field by name, never its value.
     pub fn parse(value: &Value) -> Result<Self, FieldErrors> {
         let secret = "1 to 4096 visible ASCII characters";
-        check(
+        parse(
             value,
             &["access_token", "app_secret", "verify_token"].map(|name| Rule {
                 name,
@@ -97,8 +96,7 @@ impl Credentials {
                 valid: is_secret,
                 expected: secret,
             }),
-        )?;
-        deserialize(value)
+        )
     }
 }
 
@@ -106,22 +104,6 @@ impl fmt::Debug for Credentials {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Credentials").finish_non_exhaustive()
     }
-}
-
-/// An explicit null of an optional field counts as left out, for the rules and so for serde.
-fn deserialize<T: for<'de> Deserialize<'de>>(value: &Value) -> Result<T, FieldErrors> {
-    let mut value = value.clone();
-    if let Some(object) = value.as_object_mut() {
-        object.retain(|_, field| !field.is_null());
-    }
-    // The rules above are narrower than the types; serde's own error is kept in case they drift.
-    serde_json::from_value(value).map_err(|_| {
-        FieldErrors(vec![FieldError {
-            pointer: String::new(),
-            code: "invalid_value",
-            detail: "does not have the provider's shape".into(),
-        }])
-    })
 }
 
 #[cfg(test)]

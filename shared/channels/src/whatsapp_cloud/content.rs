@@ -3,10 +3,7 @@
 use domain::message::InboundKind;
 use serde_json::Value;
 
-use super::normalise::text;
-
-/// Bytes of a text that are kept; WhatsApp lets people write about as much.
-const MAX_TEXT: usize = 64 * 1024;
+use crate::foreign::{MAX_TEXT, cut, text};
 
 /// Kind and text of a message by Meta's `type`.
 pub(super) fn read(type_: &str, message: &Value) -> (InboundKind, Option<String>) {
@@ -49,9 +46,4 @@ fn edit(part: Option<&Value>) -> (InboundKind, Option<String>) {
         None | Some("edit") => (InboundKind::Other, None),
         Some(type_) => read(type_, message),
     }
-}
-
-/// At most `limit` bytes, cut between characters.
-pub(super) fn cut(text: &str, limit: usize) -> String {
-    text[..text.floor_char_boundary(limit)].to_owned()
 }

@@ -8,7 +8,6 @@ mod body;
 mod classify;
 mod config;
 mod content;
-mod identity;
 mod normalise;
 mod send;
 mod templates;

@@ -3,6 +3,7 @@
 //! Tolerant on purpose: what is unknown, missing or of another type is passed over on its own, never
 //! with its neighbours, because a refused body would come back for days with all that it holds.
 
+use domain::contact::phone_of_wa_id;
 use domain::ids::AttemptRef;
 use domain::message::{
     AttemptText, DeliveryStatus, Identity, InboundEvent, InboundMessage, Reaction, Refusal, StatusUpdate,
@@ -13,18 +14,13 @@ use sha2::{Digest as _, Sha256};
 
 use super::classify::classify;
 use super::config::Config;
-use super::identity::{of_bsuid, of_wa_id};
-use domain::contact::phone_of_wa_id;
-
 use super::content;
 use crate::Malformed;
+use crate::foreign::{MAX_NAME, cut, id, integer, list, text};
+use crate::identity::{of_bsuid, of_wa_id};
 
 /// Events taken from one body. Meta puts at most 1,000 updates into one.
 pub const MAX_EVENTS: usize = 1_000;
-
-/// Bytes of an id that is kept: a store's key must hold it.
-const MAX_ID: usize = 512;
-const MAX_NAME: usize = 256;
 
 /// The events of a verified body that are for our number: messages, opt-outs and number changes in
 /// their order, then statuses in theirs (what may end an enrollment must not wait behind reports).
@@ -92,11 +88,11 @@ fn event(message: &Value, value: &Value) -> Option<InboundEvent> {
         at,
         kind,
         text: text_,
-        in_reply_to: message.get("context").and_then(|context| self::id(context, "id")),
+        in_reply_to: message.get("context").and_then(|context| crate::foreign::id(context, "id")),
         name: contact
             .and_then(|contact| contact.get("profile"))
             .and_then(|profile| text(profile, "name"))
-            .map(|name| content::cut(name, MAX_NAME)),
+            .map(|name| cut(name, MAX_NAME)),
     }))
 }
 
@@ -208,26 +204,4 @@ fn timestamp(object: &Value) -> Option<Timestamp> {
     // Beyond the year 5000 it can only be milliseconds.
     let seconds = if seconds > 100_000_000_000 { seconds / 1_000 } else { seconds };
     (1..=100_000_000_000).contains(&seconds).then_some(Timestamp(seconds))
-}
-
-pub(super) fn integer(value: &Value) -> Option<i64> {
-    value.as_i64().or_else(|| value.as_str()?.trim().parse().ok())
-}
-
-pub(super) fn text<'a>(object: &'a Value, name: &str) -> Option<&'a str> {
-    object.get(name)?.as_str().filter(|text| !text.is_empty())
-}
-
-/// An id, written as text or number.
-fn id(object: &Value, name: &str) -> Option<String> {
-    let id = match object.get(name)? {
-        Value::String(text) => text.clone(),
-        Value::Number(number) => number.to_string(),
-        _ => return None,
-    };
-    (1..=MAX_ID).contains(&id.len()).then_some(id)
-}
-
-fn list<'a>(object: &'a Value, name: &str) -> impl Iterator<Item = &'a Value> + use<'a> {
-    object.get(name).and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default().iter()
 }

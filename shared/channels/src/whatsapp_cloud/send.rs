@@ -6,8 +6,8 @@ use serde_json::Value;
 use super::body::body;
 use super::classify::classify;
 use super::config::{Config, Credentials};
-use super::normalise::integer;
 use crate::call::{self, Answer, refused};
+use crate::foreign::integer;
 
 /// Sends one message, once.
 pub async fn send(

@@ -6,9 +6,9 @@ use domain::sequence::{TemplateButtonType, TemplateHeaderType};
 use serde_json::Value;
 
 use super::config::{Config, Credentials};
-use super::normalise::text;
 use super::send::refusal;
 use crate::call;
+use crate::foreign::text;
 
 /// Templates asked for in one call, and calls made: an account holds at most some thousands.
 const PAGE: u32 = 100;

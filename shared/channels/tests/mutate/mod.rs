@@ -10,9 +10,14 @@ pub fn count(default: u64) -> u64 {
     std::env::var("RITMO_FUZZ_CASES").ok().and_then(|text| text.parse().ok()).unwrap_or(default)
 }
 
+/// The chances of a seed.
+pub fn random(seed: u64) -> StdRng {
+    StdRng::seed_from_u64(seed)
+}
+
 /// One of these bodies with up to three values changed, and now and then some of its bytes.
 pub fn body(of: &[Value], seed: u64) -> (Vec<u8>, StdRng) {
-    let mut random = StdRng::seed_from_u64(seed);
+    let mut random = random(seed);
     let mut body = of[random.random_range(0..of.len())].clone();
     for _ in 0..random.random_range(0..4) {
         value(&mut body, &mut random);

@@ -3,7 +3,7 @@
 
 use reqwest::Method;
 use serde_json::{Value, json};
-use testkit::local::{Failure, Fault};
+use testkit::local::{ErrorCode, Failure, Fault};
 use testkit::whatsapp::sign;
 
 use crate::stack::{api, queue_arn, resource, wait_for};
@@ -53,7 +53,7 @@ async fn a_cadence_goes_out_and_a_reply_ends_it() {
 
     // A forged word changes nothing, a true one ends the cadence before it is answered.
     let before = world.get(&format!("/v1/enrollments/{enrolled}")).await;
-    let mut forged = WHATSAPP.inbound(ANA, "Já paguei", &world.access.sender_id).await.unwrap();
+    let mut forged = world.inbound(ANA, "Já paguei");
     forged.body = forged.body.replace("paguei", "pagou");
     assert_eq!(post(&forged).await, 401);
     assert_eq!(world.get(&format!("/v1/enrollments/{enrolled}")).await, before);
@@ -158,7 +158,7 @@ async fn a_suspended_sender_is_mended_and_people_go_on() {
     let world = World::start("Suspenso").await;
     let contact = world.contact("Hugo", HUGO).await;
     let sequence = world.sequence(json!([step("um", 0, "minutes"), step("dois", 0, "minutes")])).await;
-    WHATSAPP.add_fault(fault(Failure::ErrorCode(190), HUGO)).unwrap();
+    WHATSAPP.1.add_fault(fault(Failure::ErrorCode(ErrorCode::Number(190)), HUGO)).unwrap();
     let enrolled = world.enroll(&sequence, &contact).await;
     let parked = world.until(&enrolled, "parked", |e| e["state"] == "parked").await;
     assert_eq!(parked["reason"], "sender_suspended");
@@ -166,11 +166,10 @@ async fn a_suspended_sender_is_mended_and_people_go_on() {
     assert_eq!(world.get(&sender).await["suspended"]["code"], "190");
 
     // A new token lifts it; the job that lets people go on is the enroll function's.
-    let access = testkit::whatsapp::SenderAccess { access_token: "renovado".into(), ..world.access.clone() };
-    WHATSAPP.register(access.clone());
-    let credentials = json!({"access_token": access.access_token, "app_secret": access.app_secret,
-        "verify_token": "confere"});
-    world.client.patch(&sender, &json!({"credentials": credentials})).await.unwrap();
+    let mut access = world.access.clone();
+    access.credentials["access_token"] = json!("renovado");
+    WHATSAPP.1.register(access.clone());
+    world.client.patch(&sender, &json!({"credentials": access.credentials})).await.unwrap();
     // The second step's wait is short: the send function puts its timer on the queue.
     assert_eq!(world.messages(HUGO, 2).await.len(), 2);
 }
@@ -211,7 +210,7 @@ async fn statuses_come_back_through_the_webhook_and_its_queue() {
     let contact = world.contact("Iara", IARA).await;
     assert_eq!(world.reply(IARA, "Oi!").await, 200, "opens the 24 h window");
     let sequence = world.sequence(json!([step("um", 0, "minutes"), step("dois", 3, "days")])).await;
-    WHATSAPP.add_fault(fault(Failure::DropStatusWebhook(true), IARA)).unwrap();
+    WHATSAPP.1.add_fault(fault(Failure::DropStatusWebhook(true), IARA)).unwrap();
     let enrolled = world.enroll(&sequence, &contact).await;
     let text = world.messages(IARA, 1).await.remove(0);
     assert_eq!(text.body["type"], "text", "{}", text.body);
@@ -254,8 +253,8 @@ fn status(message: &str, status: &str, reference: &Value) -> Value {
 }
 
 fn envelope(world: &World, statuses: &[Value]) -> Value {
-    json!({"object": "whatsapp_business_account", "entry": [{"id": world.access.waba_id, "changes": [
+    json!({"object": "whatsapp_business_account", "entry": [{"id": world.access.config["waba_id"], "changes": [
         {"field": "messages", "value": {"messaging_product": "whatsapp",
-            "metadata": {"display_phone_number": "1", "phone_number_id": world.access.phone_number_id},
+            "metadata": {"display_phone_number": "1", "phone_number_id": world.access.config["phone_number_id"]},
             "statuses": statuses}}]}]})
 }

@@ -5,7 +5,8 @@ use std::sync::{Arc, LazyLock};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use domain::time::Timestamp;
-use testkit::whatsapp::{Hooks, WebhookDelivery, WhatsappStandIn};
+use testkit::stand_in::{Desk, Hooks, StandIn as _, WebhookDelivery};
+use testkit::whatsapp::WhatsappStandIn;
 
 use crate::stack::{api, variable};
 
@@ -16,8 +17,8 @@ pub(crate) fn now() -> Timestamp {
     Timestamp(SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs() as i64)
 }
 
-/// The stand-in, served by a thread of its own: tests' runtimes come and go.
-pub(crate) static WHATSAPP: LazyLock<WhatsappStandIn> = LazyLock::new(|| {
+/// The stand-in and its desk, served by a thread of its own: tests' runtimes come and go.
+pub(crate) static WHATSAPP: LazyLock<(WhatsappStandIn, Desk)> = LazyLock::new(|| {
     let (give, take) = std::sync::mpsc::channel();
     std::thread::spawn(move || {
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
@@ -28,10 +29,11 @@ pub(crate) static WHATSAPP: LazyLock<WhatsappStandIn> = LazyLock::new(|| {
                 lookup: Arc::new(|_| Box::pin(async { None })),
                 schedule: Arc::new(move |at, delivery| drop(handle.spawn(deliver(at, delivery)))),
             };
-            let stand_in = WhatsappStandIn::new(hooks);
+            let desk = Desk::new(hooks);
+            let stand_in = WhatsappStandIn::new(desk.clone()).unwrap();
             let address = format!("127.0.0.1:{}", variable("RITMO_STAND_IN_PORT"));
             let listener = tokio::net::TcpListener::bind(address).await.unwrap();
-            give.send(stand_in.clone()).unwrap();
+            give.send((stand_in.clone(), desk)).unwrap();
             axum::serve(listener, stand_in.router()).await.unwrap();
         });
     });

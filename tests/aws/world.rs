@@ -6,12 +6,13 @@ use aws_sdk_scheduler::operation::get_schedule::GetScheduleOutput;
 use aws_sdk_scheduler::types::{FlexibleTimeWindow, FlexibleTimeWindowMode};
 use domain::enrollment::Enrollment;
 use domain::ids::{EnrollmentId, TenantId};
+use domain::message::{Channel, ProviderKind};
 use engine::ports::{Saved, Store as _};
 use engine::queue::StepDue;
 use local::client::Client;
 use serde_json::{Value, json};
-use testkit::local::AcceptedMessage;
-use testkit::whatsapp::SenderAccess;
+use testkit::local::{AcceptedMessage, InboundBody};
+use testkit::stand_in::{SenderAccess, StandIn as _, WebhookDelivery};
 
 use crate::stack::{Stack, api, resource, variable, wait_for};
 use crate::stand_in::{WHATSAPP, now, post};
@@ -36,18 +37,17 @@ impl World {
         let number = NUMBERS.fetch_add(1, Ordering::Relaxed);
         let mut access = SenderAccess {
             sender_id: String::new(),
-            phone_number_id: format!("1{number}"),
-            waba_id: format!("2{number}"),
-            access_token: format!("token-{number}"),
-            app_secret: format!("segredo-{number}"),
+            channel: Channel::Whatsapp,
+            provider: ProviderKind::WhatsappCloud,
+            config: json!({"phone_number_id": format!("1{number}"), "waba_id": format!("2{number}")}),
+            credentials: json!({"access_token": format!("token-{number}"),
+                "app_secret": format!("segredo-{number}"), "verify_token": "confere"}),
         };
         let sender = json!({
             "name": "Loja", "channel": "whatsapp", "provider": "whatsapp_cloud", "limits": {"per_second": 20},
-            "config": {"phone_number_id": access.phone_number_id, "waba_id": access.waba_id},
-            "credentials": {"access_token": access.access_token, "app_secret": access.app_secret,
-                "verify_token": "confere"}});
+            "config": access.config, "credentials": access.credentials});
         access.sender_id = id(&client.post("/v1/senders", &sender).await.unwrap());
-        WHATSAPP.register(access.clone());
+        WHATSAPP.1.register(access.clone());
         let account = json!({"enabled": true, "default_senders": {"whatsapp": access.sender_id}});
         client.patch("/v1/account", &account).await.unwrap();
         let tenant = TenantId::parse(made["account"]["id"].as_str().unwrap()).unwrap();
@@ -87,7 +87,7 @@ impl World {
     /// What the stand-in has accepted for a number, once it is so many.
     pub(crate) async fn messages(&self, to: &str, count: usize) -> Vec<AcceptedMessage> {
         wait_for(&format!("message {count} to {to}"), 100, async || {
-            Some(WHATSAPP.messages(None, Some(to))).filter(|messages| messages.len() >= count)
+            Some(WHATSAPP.1.messages(None, Some(to))).filter(|messages| messages.len() >= count)
         })
         .await
     }
@@ -99,7 +99,14 @@ impl World {
 
     /// A contact writes; the status of the webhook's answer.
     pub(crate) async fn reply(&self, from: &str, text: &str) -> u16 {
-        post(&WHATSAPP.inbound(from, text, &self.access.sender_id).await.unwrap()).await
+        post(&self.inbound(from, text)).await
+    }
+
+    /// What WhatsApp posts when a contact writes.
+    pub(crate) fn inbound(&self, from: &str, text: &str) -> WebhookDelivery {
+        let body = json!({"channel": "whatsapp", "from": from, "text": text});
+        let body: InboundBody = serde_json::from_value(body).unwrap();
+        WHATSAPP.0.inbound(&self.access, &body).unwrap().remove(0)
     }
 
     pub(crate) async fn stored(&self, enrollment: &str) -> Enrollment {

@@ -179,7 +179,10 @@ async fn sync<P: Ports>(
 }
 
 fn page(sender: Sender, query: &ListQuery) -> Result<List<KnownTemplate>, Problem> {
-    List::cut(sender.templates.unwrap_or_default(), query, |t| format!("{} {}", t.name, t.language))
+    let mut templates = sender.templates.unwrap_or_default();
+    // Ours, to order what the provider tells by.
+    templates.iter_mut().for_each(|known| known.as_of = None);
+    List::cut(templates, query, |t| format!("{} {}", t.name, t.language))
 }
 
 impl From<Sender> for SenderView {

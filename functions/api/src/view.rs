@@ -117,6 +117,10 @@ pub(crate) struct NextView {
     step: u32,
     key: String,
     at: Option<At>,
+    /// By which it would go out then.
+    channel: Option<Channel>,
+    /// Why by that one and not by those before it.
+    channel_reason: Option<String>,
 }
 
 fn is_false(b: &bool) -> bool {
@@ -211,10 +215,12 @@ impl From<Explanation> for ExplanationView {
     fn from(e: Explanation) -> Self {
         let blocking =
             e.blocking.into_iter().map(|b| BlockingView { code: b.code, detail: b.detail, until: b.until.map(At) });
+        let (channel, channel_reason) = e.next_channel.unzip();
+        let at = e.next_at.map(At);
         Self {
             now: e.now.into(),
             blocking: blocking.collect(),
-            next: e.next.map(|(step, key)| NextView { step, key, at: e.next_at.map(At) }),
+            next: e.next.map(|(step, key)| NextView { step, key, at, channel, channel_reason }),
         }
     }
 }

@@ -1,8 +1,9 @@
-//! The first start: secrets, and the one account with its key and its stand-in sender. Every part
+//! The first start: secrets, and the one account with its key and its stand-in senders. Every part
 //! is made from one kept seed and written only where nothing stands, so a start that was cut short
-//! is finished by the next.
+//! is finished by the next. A directory remembers which senders it was given: a later version's new
+//! ones are added to it, and one that was deleted stays away.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD as B64;
@@ -16,7 +17,7 @@ use engine::accounts::secret_hash;
 use engine::ports::{Random as _, Secrets as _, Store as _};
 use runtime::OsRandom;
 use serde::{Deserialize, Serialize};
-use serde_json::json;
+use serde_json::{Value, json};
 use store::DynamoStore;
 
 use crate::StartError;
@@ -29,6 +30,44 @@ struct Kept {
     seed: String,
     /// The admin key in force; printed at every start.
     admin_key: String,
+    /// The providers whose senders were made. The first versions made one, and did not say so.
+    #[serde(default = "only_whatsapp")]
+    senders: Vec<ProviderKind>,
+}
+
+fn only_whatsapp() -> Vec<ProviderKind> {
+    vec![ProviderKind::WhatsappCloud]
+}
+
+/// A sender that the account begins with. Its configuration has no base URL: the stand-in is where this
+/// deployment's provider is. Its secrets are known on purpose: whoever tests forged webhooks must be able
+/// to sign real ones.
+struct FirstSender {
+    provider: ProviderKind,
+    channel: Channel,
+    name: &'static str,
+    config: Value,
+    credentials: Value,
+}
+
+fn first_senders() -> Vec<FirstSender> {
+    vec![
+        FirstSender {
+            provider: ProviderKind::WhatsappCloud,
+            channel: Channel::Whatsapp,
+            name: "WhatsApp stand-in",
+            config: json!({"phone_number_id": "100000000000001", "waba_id": "200000000000001"}),
+            credentials: json!({"access_token": "local-access-token", "app_secret": "local-app-secret",
+            "verify_token": "local-verify-token"}),
+        },
+        FirstSender {
+            provider: ProviderKind::Chatwoot,
+            channel: Channel::Conversation,
+            name: "Chatwoot stand-in",
+            config: json!({"account_id": "1"}),
+            credentials: json!({"api_access_token": "local-api-token", "webhook_secret": "local-webhook-secret"}),
+        },
+    ]
 }
 
 /// Who we are.
@@ -39,7 +78,10 @@ pub(crate) struct Identity {
     pub(crate) operator_key: String,
     pub(crate) tenant: TenantId,
     key: ApiKeyId,
-    pub(crate) whatsapp_sender: SenderId,
+    /// By the order of [`ProviderKind::ALL`].
+    senders: [SenderId; ProviderKind::ALL.len()],
+    kept: Kept,
+    file: Option<PathBuf>,
 }
 
 impl Identity {
@@ -71,38 +113,53 @@ impl Identity {
         };
         let mut ids = Ids::from_seed(seed);
         let tenant = TenantId::new(&mut ids);
+        let secret = ids.bytes();
+        let operator_key = format!("op_{}", B64.encode(ids.bytes::<24>()));
+        let random_key = format!("rk_{}", B64.encode(ids.bytes::<24>()));
+        let (kept_key, senders) = kept.map_or((None, Vec::new()), |kept| (Some(kept.admin_key), kept.senders));
+        let admin_key = dev_key.map(str::to_owned).or(kept_key).unwrap_or(random_key);
         let identity = Self {
-            secret: ids.bytes(),
-            operator_key: format!("op_{}", B64.encode(ids.bytes::<24>())),
-            admin_key: {
-                let random = format!("rk_{}", B64.encode(ids.bytes::<24>()));
-                dev_key.map(str::to_owned).or(kept.map(|kept| kept.admin_key)).unwrap_or(random)
-            },
+            secret,
+            operator_key,
             key: ApiKeyId::new(&mut ids),
-            whatsapp_sender: SenderId::of(tenant, &mut ids),
+            senders: ProviderKind::ALL.map(|_| SenderId::of(tenant, &mut ids)),
             tenant,
+            kept: Kept { seed: B64.encode(seed), admin_key: admin_key.clone(), senders },
+            admin_key,
+            file,
         };
-        if let Some(file) = file {
-            let kept = Kept { seed: B64.encode(seed), admin_key: identity.admin_key.clone() };
-            write_whole(&file, &serde_json::to_vec_pretty(&kept).map_err(|_| StartError::Unreadable)?)?;
-        }
+        identity.keep()?;
         Ok(identity)
     }
 
+    fn keep(&self) -> Result<(), StartError> {
+        let Some(file) = &self.file else { return Ok(()) };
+        Ok(write_whole(file, &serde_json::to_vec_pretty(&self.kept).map_err(|_| StartError::Unreadable)?)?)
+    }
+
+    /// The sender that the account begins with for this provider.
+    pub(crate) fn sender(&self, provider: ProviderKind) -> SenderId {
+        self.senders[ProviderKind::ALL.iter().position(|kind| *kind == provider).expect("ALL has every provider")]
+    }
+
+    /// All that the account began with.
+    pub(crate) fn senders(&self) -> Vec<(ProviderKind, String)> {
+        first_senders().iter().map(|first| (first.provider, self.sender(first.provider).to_string())).collect()
+    }
+
     /// Makes what is missing of the account.
-    pub(crate) async fn create(&self, store: &DynamoStore, now: Timestamp) -> Result<(), PortError> {
+    pub(crate) async fn create(&mut self, store: &DynamoStore, now: Timestamp) -> Result<(), StartError> {
         if store.account(self.tenant).await?.is_none() {
-            // The account comes last: with it, the rest is there.
-            let name = self.whatsapp_sender.to_string();
-            store.put_secret(self.tenant, &name, &whatsapp_credentials()).await?;
-            store.save_sender(self.tenant, &self.whatsapp(now)).await?;
-            let settings = Settings {
-                name: "Local".into(),
-                enabled: true,
-                default_senders: [(Channel::Whatsapp, self.whatsapp_sender)].into(),
-                ..Settings::default()
-            };
+            let settings = Settings { name: "Local".into(), enabled: true, ..Settings::default() };
             store.create_account(&Account { id: self.tenant, rev: 1, created_at: now, settings }).await?;
+            self.kept.senders.clear();
+        }
+        for first in first_senders() {
+            if !self.kept.senders.contains(&first.provider) {
+                self.kept.senders.push(first.provider);
+                self.make(store, first, now).await?;
+                self.keep()?;
+            }
         }
         // Another development key than last time: the old one goes.
         let hash = secret_hash(&self.admin_key);
@@ -115,24 +172,19 @@ impl Identity {
         Ok(())
     }
 
-    fn whatsapp(&self, now: Timestamp) -> Sender {
-        Sender {
-            id: self.whatsapp_sender,
-            rev: 1,
-            created_at: now,
-            name: "WhatsApp stand-in".into(),
-            channel: Channel::Whatsapp,
-            provider: ProviderKind::WhatsappCloud,
-            // Without a base URL: the stand-in is where this deployment's WhatsApp is.
-            config: json!({"phone_number_id": "100000000000001", "waba_id": "200000000000001"}),
-            limits: Default::default(),
-            suspended: None,
-            templates: None,
+    /// A sender, as its channel's default where there is none.
+    async fn make(&self, store: &DynamoStore, first: FirstSender, now: Timestamp) -> Result<(), PortError> {
+        let id = self.sender(first.provider);
+        if store.sender(id).await?.is_none() {
+            store.put_secret(self.tenant, &id.to_string(), &first.credentials).await?;
+            let sender = Sender::new(id, now, first.channel, first.provider, first.config);
+            store.save_sender(self.tenant, &Sender { name: first.name.into(), ..sender }).await?;
         }
+        if let Some(mut account) = store.account(self.tenant).await? {
+            account.settings.default_senders.entry(first.channel).or_insert(id);
+            account.rev += 1;
+            store.save_account(&account).await?;
+        }
+        Ok(())
     }
-}
-
-/// Known on purpose: whoever tests forged webhooks must be able to sign real ones.
-fn whatsapp_credentials() -> serde_json::Value {
-    json!({"access_token": "local-access-token", "app_secret": "local-app-secret", "verify_token": "local-verify-token"})
 }

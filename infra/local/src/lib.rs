@@ -90,8 +90,10 @@ pub struct Local {
     pub base_url: String,
     pub admin_key: String,
     pub operator_key: String,
-    /// The stand-in sender that is the channel's default.
+    /// WhatsApp's among `senders`.
     pub whatsapp_sender: String,
+    /// The senders that the account began with, each its channel's default.
+    pub senders: Vec<(ProviderKind, String)>,
     stop: watch::Sender<bool>,
     servers: Vec<tokio::task::JoinHandle<()>>,
     dispatcher: tokio::task::JoinHandle<()>,
@@ -120,7 +122,7 @@ impl Local {
             ClockKind::Real => LocalClock::real(),
             ClockKind::Manual => LocalClock::manual(options.start_at, dir.map(|dir| dir.join("clock")))?,
         };
-        let identity = Identity::load(dir, options.dev_key.as_deref())?;
+        let mut identity = Identity::load(dir, options.dev_key.as_deref())?;
 
         let stop = watch::Sender::new(false);
         let dynamo = Dynamo::start(dir.map(|dir| dir.join("ritmo.sqlite")).as_deref()).await?;
@@ -131,13 +133,15 @@ impl Local {
         let runner = Runner::new(clock);
         let senders = Senders::new(uncounted.clone(), identity.tenant);
         let stand_ins = Arc::new(StandIns::new(&runner, senders.clone(), dir)?);
-        let providers = TcpListener::bind("127.0.0.1:0").await?;
-        let origin = format!("http://{}", providers.local_addr()?);
-        let mut servers = vec![serve(providers, counted(stand_ins.router(), &runner), stop.subscribe())];
+        let mut providers = Providers::new(&aws_sdk()).map_err(|_| StartError::Http)?;
+        let mut servers = Vec::new();
+        for stand_in in &stand_ins.all {
+            let listener = TcpListener::bind("127.0.0.1:0").await?;
+            providers = providers.with_origin(stand_in.provider(), format!("http://{}", listener.local_addr()?));
+            servers.push(serve(listener, counted(stand_in.router(), &runner), stop.subscribe()));
+        }
 
         let attempts = Attempts::default();
-        let providers = Providers::new(&aws_sdk()).map_err(|_| StartError::Http)?;
-        let providers = providers.with_origin(ProviderKind::WhatsappCloud, origin);
         let channels = LocalChannels { inner: ProviderAdapter::new(providers, Addresses::Any), senders };
         let (meters, metrics) = (Meters::default(), Kept::default());
         let parts = Parts {
@@ -184,9 +188,10 @@ impl Local {
 
         Ok(Self {
             base_url,
+            whatsapp_sender: identity.sender(ProviderKind::WhatsappCloud).to_string(),
+            senders: identity.senders(),
             admin_key: identity.admin_key,
             operator_key: identity.operator_key,
-            whatsapp_sender: identity.whatsapp_sender.to_string(),
             stop,
             servers,
             dispatcher,
@@ -204,7 +209,7 @@ impl Local {
 
     /// When the stand-ins accepted each send, in order.
     pub fn accepted_at(&self) -> Vec<SystemTime> {
-        self.stand_ins.accepted_at()
+        self.stand_ins.desk.accepted_at()
     }
 
     /// Ends everything. Requests and handlers in flight have a moment to come to their end; what is

@@ -118,10 +118,13 @@ async fn on_aws(options: &Redrive) -> anyhow::Result<()> {
 async fn serve(cli: Cli) -> Result<(), StartError> {
     let Cli { port, data, clock, start_at, dev_key, .. } = cli;
     let local = Local::start(Options { port, data, clock, start_at, dev_key }).await?;
-    let greeting = format!(
-        "Ritmo listens on {}\n  admin key     {}\n  operator key  {}\n  WhatsApp      {} (stand-in)\n",
-        local.base_url, local.admin_key, local.operator_key, local.whatsapp_sender
+    let mut greeting = format!(
+        "Ritmo listens on {}\n  admin key       {}\n  operator key    {}\n",
+        local.base_url, local.admin_key, local.operator_key
     );
+    for (provider, sender) in &local.senders {
+        greeting.push_str(&format!("  {:<15} {sender} (stand-in)\n", provider.as_str()));
+    }
     // Whoever started it may have stopped listening; it serves all the same.
     let _ = std::io::stdout().write_all(greeting.as_bytes());
     stopped().await;

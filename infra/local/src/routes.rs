@@ -16,6 +16,7 @@ use engine::ports::{Clock as _, PortError, Store as _};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use testkit::local::{Fault, InboundBody, StatusesBody, TemplatesBody};
+use testkit::stand_in::{SenderKey, WebhookDelivery};
 use webhook::problem;
 
 use crate::handlers::plan_sweeps;
@@ -113,7 +114,7 @@ async fn list_messages(
     let Query(query) = query.map_err(|error| unprocessable(&error.body_text()))?;
     // A plus in a query is a blank to whoever did not escape it; no address has blanks.
     let to = query.to.map(|to| to.trim().to_owned());
-    let accepted = inside.stand_ins.whatsapp.messages(query.channel, to.as_deref());
+    let accepted = inside.stand_ins.desk.messages(query.channel, to.as_deref());
     let data = messages::with_steps(accepted, &inside.attempts, &inside.engine).await;
     Ok(Json(json!({"data": data})))
 }
@@ -122,25 +123,37 @@ async fn inbound(State(inside): Shared, raw: Bytes) -> Answer {
     let body: InboundBody = read(&raw)?;
     // From the moment at which the person writes until it is applied.
     let _call = inside.runner.call();
-    if body.channel != Channel::Whatsapp {
-        return Err(unprocessable("there is no stand-in for this channel"));
-    }
-    let sender = match body.sender_id {
-        Some(id) => id,
+    let id = match &body.sender_id {
+        Some(id) => id.clone(),
         None => default_sender(&inside, body.channel).await?,
     };
-    let delivery = inside.stand_ins.whatsapp.inbound(&body.from, &body.text, &sender).await;
-    let delivery = delivery
-        .map_err(|_| problem(StatusCode::UNPROCESSABLE_ENTITY, "unknown_reference", "there is no such sender"))?;
+    let sender = inside.stand_ins.desk.sender(SenderKey::Id(id.clone())).await;
+    let sender = sender.filter(|sender| sender.channel == body.channel).ok_or_else(|| {
+        let detail = "there is no such sender of this channel";
+        problem(StatusCode::UNPROCESSABLE_ENTITY, "unknown_reference", detail)
+    })?;
+    let stand_in = inside.stand_ins.of(sender.provider).ok_or_else(|| no_stand_in(sender.provider))?;
+    let mut status = 0;
+    for delivery in stand_in.inbound(&sender, &body).map_err(|error| unprocessable(&error))? {
+        status = post_until_taken(&inside, &delivery).await?;
+    }
+    Ok(Json(json!({"sender_id": id, "status": status})))
+}
+
+async fn post_until_taken(inside: &Inside, delivery: &WebhookDelivery) -> Result<u16, Response> {
     let mut status = 0;
     for _ in 0..POSTS {
-        status = inside.stand_ins.post(&delivery).await.unwrap_or_default();
+        status = inside.stand_ins.post(delivery).await.unwrap_or_default();
         if (200..300).contains(&status) {
-            return Ok(Json(json!({"sender_id": sender, "status": status})));
+            return Ok(status);
         }
         tokio::time::sleep(BETWEEN_POSTS).await;
     }
     Err(problem(StatusCode::BAD_GATEWAY, "webhook_refused", &format!("the webhook was answered {status}")))
+}
+
+fn no_stand_in(provider: ProviderKind) -> Response {
+    unprocessable(&format!("there is no stand-in for {}", provider.as_str()))
 }
 
 async fn default_sender(inside: &Inside, channel: Channel) -> Result<String, Response> {
@@ -153,18 +166,14 @@ async fn default_sender(inside: &Inside, channel: Channel) -> Result<String, Res
 async fn faults(State(inside): Shared, raw: Bytes) -> Answer {
     let fault: Fault = read(&raw)?;
     let echo = json!(&fault);
-    match fault.provider {
-        ProviderKind::WhatsappCloud => {
-            inside.stand_ins.whatsapp.add_fault(fault).map_err(|error| unprocessable(&error))?
-        }
-        other => return Err(unprocessable(&format!("there is no stand-in for {}", other.as_str()))),
-    }
+    inside.stand_ins.of(fault.provider).ok_or_else(|| no_stand_in(fault.provider))?;
+    inside.stand_ins.desk.add_fault(fault).map_err(|error| unprocessable(&error))?;
     Ok(Json(echo))
 }
 
 async fn statuses(State(inside): Shared, raw: Bytes) -> Answer {
     let body: StatusesBody = read(&raw)?;
-    inside.stand_ins.whatsapp.set_statuses(body.auto.clone());
+    inside.stand_ins.desk.set_statuses(body.auto.clone());
     Ok(Json(json!(body)))
 }
 
@@ -197,7 +206,7 @@ async fn metrics(State(inside): Shared) -> Json<Value> {
 
 async fn calls(State(inside): Shared) -> Json<Value> {
     let mut counts = json!(inside.meters.calls());
-    counts["accepted"] = json!(inside.stand_ins.whatsapp.messages(None, None).len());
+    counts["accepted"] = json!(inside.stand_ins.desk.messages(None, None).len());
     Json(counts)
 }
 

@@ -1,20 +1,19 @@
-//! Stand-ins for the providers: real HTTP on a port of their own, and their webhooks, delivered to
-//! our own address until they are taken.
+//! Stand-ins for the providers: real HTTP, each on a port of its own, and their webhooks, delivered to
+//! our own address until they are taken. Another provider's is one line in [`StandIns::new`], and one in
+//! `bootstrap.rs` for a sender that the account begins with.
 
 use std::collections::BTreeMap;
 use std::fs::{File, OpenOptions};
 use std::io::{self, BufRead as _, BufReader, Write as _};
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::SystemTime;
 
-use axum::Router;
-use axum::extract::Request;
-use axum::http::Method;
-use axum::middleware::{Next, from_fn};
+use domain::message::ProviderKind;
 use domain::time::Timestamp;
 use serde::{Deserialize, Serialize};
-use testkit::whatsapp::{Hooks, WebhookDelivery, WhatsappStandIn};
+use testkit::chatwoot::ChatwootStandIn;
+use testkit::stand_in::{Desk, Hooks, StandIn, WebhookDelivery};
+use testkit::whatsapp::WhatsappStandIn;
 
 use crate::clock::{LocalClock, write_whole};
 use crate::runner::Runner;
@@ -51,11 +50,12 @@ enum Line {
 
 /// The stand-ins and the way of their webhooks.
 pub(crate) struct StandIns {
+    pub(crate) desk: Desk,
+    pub(crate) all: Vec<Arc<dyn StandIn>>,
+    /// Among them; its templates have a route.
     pub(crate) whatsapp: WhatsappStandIn,
     pending: Arc<Mutex<Pending>>,
     http: reqwest::Client,
-    /// When sends were accepted, to the fraction of a second that their record lacks.
-    accepted_at: Arc<Mutex<Vec<SystemTime>>>,
     /// Our own address, known once it is bound.
     base_url: std::sync::OnceLock<String>,
 }
@@ -79,38 +79,28 @@ impl StandIns {
                 Arc::new(move |at, delivery| runner.webhook(add(&pending, at, delivery)))
             },
         };
-        let whatsapp = WhatsappStandIn::new(hooks).with_log(dir.map(|dir| dir.join("whatsapp.jsonl")).as_deref())?;
+        let desk = Desk::new(hooks).with_journal(dir.map(|dir| dir.join("stand-ins.jsonl")).as_deref())?;
+        let whatsapp = WhatsappStandIn::new(desk.clone())?;
+        let all: Vec<Arc<dyn StandIn>> =
+            vec![Arc::new(whatsapp.clone()), Arc::new(ChatwootStandIn::new(desk.clone())?)];
         let http = reqwest::Client::builder().no_proxy().build().map_err(io::Error::other)?;
-        Ok(Self { whatsapp, pending, http, accepted_at: Arc::default(), base_url: std::sync::OnceLock::new() })
+        Ok(Self { desk, all, whatsapp, pending, http, base_url: std::sync::OnceLock::new() })
     }
 
     pub(crate) fn set_base_url(&self, base_url: &str) {
         let _ = self.base_url.set(base_url.into());
     }
 
-    pub(crate) fn router(&self) -> Router {
-        let accepted_at = self.accepted_at.clone();
-        self.whatsapp.router().layer(from_fn(move |request: Request, next: Next| {
-            let (accepted_at, is_send) = (accepted_at.clone(), request.method() == Method::POST);
-            async move {
-                let response = next.run(request).await;
-                if is_send && response.status().is_success() {
-                    accepted_at.lock().unwrap_or_else(PoisonError::into_inner).push(SystemTime::now());
-                }
-                response
-            }
-        }))
-    }
-
-    pub(crate) fn accepted_at(&self) -> Vec<SystemTime> {
-        self.accepted_at.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    pub(crate) fn of(&self, provider: ProviderKind) -> Option<&Arc<dyn StandIn>> {
+        self.all.iter().find(|stand_in| stand_in.provider() == provider)
     }
 
     /// Delivers a webhook that is due; seconds until the next try, `None` when it is done with.
     pub(crate) async fn deliver(&self, webhook: &mut PendingWebhook) -> Option<i64> {
         webhook.tries += 1;
         let answer = self.post(&webhook.delivery).await;
-        if answer.is_ok_and(|status| status < 300) || webhook.tries >= MAX_TRIES {
+        let most = if webhook.delivery.comes_once() { 1 } else { MAX_TRIES };
+        if answer.is_ok_and(|status| status < 300) || webhook.tries >= most {
             done(&self.pending, webhook.id);
             return None;
         }

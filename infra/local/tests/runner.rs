@@ -128,6 +128,50 @@ async fn a_directory_keeps_clock_and_keys() {
 }
 
 #[tokio::test]
+async fn a_directory_gets_the_senders_that_it_was_not_given_yet_and_no_other() {
+    let dir = std::env::temp_dir().join(format!("ritmo-senders-{}", std::process::id()));
+    let _ = std::fs::remove_dir_all(&dir);
+    let options = Options { data: Data::Dir(dir.clone()), ..Options::manual(START) };
+    let app = App::with(options.clone()).await;
+    let path = format!("/v1/senders/{}", app.local.whatsapp_sender);
+    let defaults = app.read("/v1/account").await["default_senders"].clone();
+    assert_eq!(defaults["whatsapp"], app.local.whatsapp_sender.as_str());
+    assert_eq!(app.patch(&path, json!({"name": "Loja"})).await.0, 200);
+    app.local.shutdown().await;
+
+    // As a version left it that knew of no senders, and one cut off before it wrote them down.
+    let file = dir.join("local.json");
+    let mut kept: serde_json::Value = serde_json::from_slice(&std::fs::read(&file).unwrap()).unwrap();
+    for senders in [None, Some(json!([]))] {
+        match senders {
+            None => drop(kept.as_object_mut().unwrap().remove("senders")),
+            Some(senders) => kept["senders"] = senders,
+        }
+        std::fs::write(&file, kept.to_string()).unwrap();
+        let app = App::with(options.clone()).await;
+        assert_eq!(app.read(&path).await["name"], "Loja", "what an account changed stays");
+        assert_eq!(app.read("/v1/account").await["default_senders"], defaults);
+        app.local.shutdown().await;
+    }
+
+    let app = App::with(options.clone()).await;
+    assert_eq!(app.patch("/v1/account", json!({"default_senders": {"whatsapp": null}})).await.0, 200);
+    assert_eq!(app.send(app.http.delete(app.url(&path)).bearer_auth(&app.local.admin_key)).await.0, 204);
+    app.local.shutdown().await;
+    let app = App::with(options.clone()).await;
+    assert_eq!(app.get(&path).await.0, 404, "what was deleted stays away");
+    app.local.shutdown().await;
+
+    kept["senders"] = json!([]);
+    std::fs::write(&file, kept.to_string()).unwrap();
+    let app = App::with(options).await;
+    assert_eq!(app.read(&path).await["name"], "WhatsApp stand-in");
+    assert_eq!(app.read("/v1/account").await["default_senders"]["whatsapp"], app.local.whatsapp_sender.as_str());
+    app.local.shutdown().await;
+    std::fs::remove_dir_all(dir).unwrap();
+}
+
+#[tokio::test]
 async fn calls_to_the_database_are_counted() {
     let app = App::start().await;
     let before = app.read("/_local/calls").await["total"].as_u64().unwrap();

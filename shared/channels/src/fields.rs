@@ -63,10 +63,14 @@ pub(crate) fn check(value: &Value, rules: &[Rule]) -> Result<(), FieldErrors> {
     if errors.is_empty() { Ok(()) } else { Err(FieldErrors(errors)) }
 }
 
-/// Holds `value` against the rules and reads it. An explicit null of an optional field counts as left out,
-/// for the rules and so for serde.
+/// Holds `value` against the rules and reads it.
 pub(crate) fn parse<T: DeserializeOwned>(value: &Value, rules: &[Rule]) -> Result<T, FieldErrors> {
     check(value, rules)?;
+    deserialize(value)
+}
+
+/// An explicit null of an optional field counts as left out, for the rules and so for serde.
+pub(crate) fn deserialize<T: DeserializeOwned>(value: &Value) -> Result<T, FieldErrors> {
     let mut value = value.clone();
     if let Some(object) = value.as_object_mut() {
         object.retain(|_, field| !field.is_null());

@@ -10,6 +10,7 @@
 
 #[allow(dead_code, reason = "its adapters come one by one")]
 mod aws;
+pub mod aws_sms;
 mod call;
 pub mod chatwoot;
 mod fields;
@@ -19,6 +20,7 @@ pub mod payments;
 mod providers;
 mod signatures;
 pub mod sinch;
+pub mod sinch_sms;
 mod sms;
 pub mod twilio;
 mod webhook;

@@ -13,8 +13,8 @@ use domain::time::Timestamp;
 use serde_json::{Value, json};
 
 use crate::aws::Aws;
-use crate::fields::FieldError;
-use crate::{Webhook, chatwoot, sinch, twilio, whatsapp_cloud};
+use crate::fields::{FieldError, check};
+use crate::{Webhook, aws_sms, chatwoot, sinch, sinch_sms, twilio, whatsapp_cloud};
 
 /// Until a connection (name, TCP, TLS) stands. Past it nothing was written: a known refusal.
 pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
@@ -38,7 +38,6 @@ pub struct Denied;
 #[derive(Debug, Clone)]
 pub struct Providers {
     http: reqwest::Client,
-    #[allow(dead_code, reason = "its adapters come one by one")]
     aws: Aws,
     origins: HashMap<ProviderKind, String>,
     sinch_tokens: sinch::Tokens,
@@ -94,8 +93,17 @@ impl Providers {
     pub async fn send(&self, sender: &Sender, credentials: &Value, outbound: &Outbound) -> SendOutcome {
         let config = self.config(sender);
         let outcome = match sender.provider {
-            ProviderKind::WhatsappCloud => match whatsapp_parts(&config, credentials) {
-                Ok((config, credentials)) => whatsapp_cloud::send(&self.http, &config, &credentials, outbound).await,
+            ProviderKind::WhatsappCloud => self.whatsapp(sender, &config, credentials, outbound).await,
+            ProviderKind::AwsSms => match aws_sms::Config::parse(&sender.config) {
+                Ok(config) => {
+                    let origin = self.origins.get(&ProviderKind::AwsSms).map(String::as_str);
+                    let client = self.aws.sms(config.region.as_deref(), origin);
+                    aws_sms::send(&client, &config, outbound).await
+                }
+                Err(_) => SendOutcome::Refused(unreadable()),
+            },
+            ProviderKind::Twilio => match twilio_parts(&config, credentials) {
+                Ok((config, credentials)) => twilio::send(&self.http, &config, &credentials, outbound).await,
                 Err(refusal) => SendOutcome::Refused(refusal),
             },
             ProviderKind::Chatwoot => match chatwoot_parts(&config, credentials) {
@@ -109,9 +117,9 @@ impl Providers {
                 }
                 Err(refusal) => SendOutcome::Refused(refusal),
             },
-            ProviderKind::Twilio => match twilio_parts(&config, credentials) {
-                Some((config, credentials)) => twilio::send(&self.http, &config, &credentials, outbound).await,
-                None => SendOutcome::Refused(unreadable()),
+            ProviderKind::SinchSms => match sinch_sms_parts(&config, credentials) {
+                Ok((config, credentials)) => sinch_sms::send(&self.http, &config, &credentials, outbound).await,
+                Err(refusal) => SendOutcome::Refused(refusal),
             },
             _ => SendOutcome::Refused(unreadable()),
         };
@@ -139,6 +147,21 @@ impl Providers {
             }
             _ => Ok(Look::QUIET),
         }
+    }
+
+    /// By Meta, or by AWS for whom the sender is there.
+    async fn whatsapp(&self, sender: &Sender, config: &Value, credentials: &Value, outbound: &Outbound) -> SendOutcome {
+        let Ok(config) = whatsapp_cloud::Config::parse(config) else { return SendOutcome::Refused(unreadable()) };
+        if let Some(relay) = &config.relay {
+            let origin = self.origins.get(&sender.provider).map(String::as_str);
+            let client = self.aws.social(relay.region.as_deref(), origin);
+            return whatsapp_cloud::relay(&client, &config, relay, outbound).await;
+        }
+        let Ok(credentials) = whatsapp_cloud::Credentials::parse(credentials) else {
+            return SendOutcome::Refused(unreadable());
+        };
+        let templates = sender.templates.as_deref();
+        whatsapp_cloud::send(&self.http, &config, &credentials, templates, outbound).await
     }
 
     /// What its provider says of a payment that a webhook only named; `None` when that is nothing.
@@ -197,6 +220,13 @@ fn chatwoot_parts(config: &Value, credentials: &Value) -> Result<(chatwoot::Conf
     ))
 }
 
+fn twilio_parts(config: &Value, credentials: &Value) -> Result<(twilio::Config, twilio::Credentials), Refusal> {
+    Ok((
+        twilio::Config::parse(config).map_err(|_| unreadable())?,
+        twilio::Credentials::parse(credentials).map_err(|_| unreadable())?,
+    ))
+}
+
 fn sinch_parts(config: &Value, credentials: &Value) -> Result<(sinch::Config, sinch::Credentials), Refusal> {
     Ok((
         sinch::Config::parse(config).map_err(|_| unreadable())?,
@@ -204,8 +234,14 @@ fn sinch_parts(config: &Value, credentials: &Value) -> Result<(sinch::Config, si
     ))
 }
 
-fn twilio_parts(config: &Value, credentials: &Value) -> Option<(twilio::Config, twilio::Credentials)> {
-    Some((twilio::Config::parse(config).ok()?, twilio::Credentials::parse(credentials).ok()?))
+fn sinch_sms_parts(
+    config: &Value,
+    credentials: &Value,
+) -> Result<(sinch_sms::Config, sinch_sms::Credentials), Refusal> {
+    Ok((
+        sinch_sms::Config::parse(config).map_err(|_| unreadable())?,
+        sinch_sms::Credentials::parse(credentials).map_err(|_| unreadable())?,
+    ))
 }
 
 /// Whether a new sender's `config` has the provider's shape. Pointers are relative to `config`.
@@ -216,8 +252,10 @@ pub fn check_config(kind: ProviderKind, config: &Value) -> Result<(), Vec<FieldE
     match kind {
         ProviderKind::WhatsappCloud => whatsapp_cloud::Config::parse(config).map(drop).map_err(|e| e.0),
         ProviderKind::Chatwoot => chatwoot::Config::parse(config).map(drop).map_err(|e| e.0),
-        ProviderKind::Sinch => sinch::Config::parse(config).map(drop).map_err(|e| e.0),
+        ProviderKind::AwsSms => aws_sms::Config::parse(config).map(drop).map_err(|e| e.0),
         ProviderKind::Twilio => twilio::Config::parse(config).map(drop).map_err(|e| e.0),
+        ProviderKind::Sinch => sinch::Config::parse(config).map(drop).map_err(|e| e.0),
+        ProviderKind::SinchSms => sinch_sms::Config::parse(config).map(drop).map_err(|e| e.0),
         _ => {
             let detail = "this provider is not available yet".into();
             Err(vec![FieldError { pointer: String::new(), code: "invalid_value", detail }])
@@ -233,8 +271,10 @@ pub fn check_credentials(kind: ProviderKind, credentials: &Value) -> Result<(), 
     match kind {
         ProviderKind::WhatsappCloud => whatsapp_cloud::Credentials::parse(credentials).map(drop).map_err(|e| e.0),
         ProviderKind::Chatwoot => chatwoot::Credentials::parse(credentials).map(drop).map_err(|e| e.0),
-        ProviderKind::Sinch => sinch::Credentials::parse(credentials).map(drop).map_err(|e| e.0),
+        ProviderKind::AwsSms => check(credentials, &[]).map_err(|e| e.0),
         ProviderKind::Twilio => twilio::Credentials::parse(credentials).map(drop).map_err(|e| e.0),
+        ProviderKind::Sinch => sinch::Credentials::parse(credentials).map(drop).map_err(|e| e.0),
+        ProviderKind::SinchSms => sinch_sms::Credentials::parse(credentials).map(drop).map_err(|e| e.0),
         _ => Ok(()),
     }
 }
@@ -251,11 +291,14 @@ pub fn verify(sender: &Sender, webhook: &Webhook<'_>, credentials: &Value, now: 
         ProviderKind::Chatwoot => {
             chatwoot::Credentials::parse(credentials).is_ok_and(|known| chatwoot::verify(webhook, &known, now))
         }
+        ProviderKind::Twilio => twilio_parts(&sender.config, credentials)
+            .is_ok_and(|(config, known)| twilio::verify_signature(webhook, &config, &known)),
         ProviderKind::Sinch => {
             sinch::Credentials::parse(credentials).is_ok_and(|known| sinch::verify(webhook, &known, now))
         }
-        ProviderKind::Twilio => twilio_parts(&sender.config, credentials)
-            .is_some_and(|(config, known)| twilio::verify_signature(webhook, &config, &known)),
+        ProviderKind::SinchSms => {
+            sinch_sms::Credentials::parse(credentials).is_ok_and(|known| sinch_sms::verify(webhook, &known))
+        }
         _ => false,
     }
 }
@@ -296,6 +339,10 @@ pub fn normalise(sender: &Sender, webhook: &Webhook<'_>, now: Timestamp) -> Resu
             Ok(config) => chatwoot::normalise(webhook.raw, &config, now),
             Err(_) => Ok(Vec::new()),
         },
+        ProviderKind::Twilio => match twilio::Config::parse(&sender.config) {
+            Ok(config) => twilio::normalise(webhook, &config, now),
+            Err(_) => Ok(Vec::new()),
+        },
         ProviderKind::Sinch => match sinch::Config::parse(&sender.config) {
             Ok(config) => {
                 let event = sinch::normalise(webhook.raw, &config, sender.channel, now)?;
@@ -303,10 +350,7 @@ pub fn normalise(sender: &Sender, webhook: &Webhook<'_>, now: Timestamp) -> Resu
             }
             Err(_) => Ok(Vec::new()),
         },
-        ProviderKind::Twilio => match twilio::Config::parse(&sender.config) {
-            Ok(config) => twilio::normalise(webhook, &config, now),
-            Err(_) => Ok(Vec::new()),
-        },
+        ProviderKind::SinchSms => Ok(sinch_sms::normalise(webhook.raw, now)?.into_iter().collect()),
         _ => Ok(Vec::new()),
     }
 }

@@ -179,6 +179,7 @@ fn mutated_bodies_are_survived() {
                     (id, Some(from))
                 }
                 InboundEvent::Conversation(_) | InboundEvent::Identified { .. } => panic!("seed {seed}: {event:?}"),
+                InboundEvent::Template(told) => (&told.name, None),
             };
             assert!(!id.is_empty() && from.is_none_or(|from| !from.is_empty()), "seed {seed}");
         }

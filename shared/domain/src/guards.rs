@@ -22,6 +22,8 @@ pub enum Guard {
     MarkFirst,
     /// A suppressed address is never planned for.
     Suppressed,
+    /// A channel that refused a step for good is not used for it again.
+    ChannelOnce,
     /// A suppression makes what is planned stale.
     SuppressionReplans,
     /// A planned send is planned again past its `not_after`.

@@ -172,6 +172,8 @@ pub enum Reaction {
     Transient,
     /// This address cannot be reached on this channel.
     Recipient,
+    /// An email came back for good: its address is suppressed.
+    Bounced,
     /// The message itself is at fault.
     Message,
     /// The template is at fault.
@@ -225,6 +227,20 @@ pub enum InboundEvent {
     Identified {
         identities: Vec<Identity>,
     },
+    Template(TemplateTold),
+}
+
+/// What the provider tells of one of the sender's templates.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TemplateTold {
+    pub name: String,
+    pub language: String,
+    /// As a list of templates would have it: `APPROVED` may be sent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub status: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub category: Option<String>,
+    pub at: Timestamp,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

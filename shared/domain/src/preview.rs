@@ -10,7 +10,8 @@ use sha2::{Digest as _, Sha256};
 
 use crate::contact::{Person, TargetRef};
 use crate::content::{self, limits, sms_segments, transliterate};
-use crate::enrollment::compose::{Not, wanted_channels};
+use crate::enrollment::choice::{Passed, candidates};
+use crate::enrollment::compose::Not;
 use crate::enrollment::enroll::{Decision, Wish};
 use crate::enrollment::plan::Context;
 use crate::enrollment::{Enrollment, ParkReason, Planning, Source, SourceType, StepReason};
@@ -87,7 +88,7 @@ pub fn preview(context: &Context<'_>, start: &Start) -> Result<Vec<PreviewStep>,
     let mut gone_out = 0;
     for (index, step) in (0..).zip(&context.sequence.steps) {
         e.step = index;
-        let mut shown = blank(context, index, step);
+        let mut shown = blank(context, &e, index, step);
         match planning.due(&e, step, e.previous) {
             // The run looks when the step's turn has come: the next wait counts from there.
             Due::At(planned) if most.is_some_and(|most| gone_out >= most) => {
@@ -160,8 +161,8 @@ fn seeded(seed: Option<&str>, id: EnrollmentId) -> EnrollmentId {
     })
 }
 
-fn blank(context: &Context<'_>, index: u32, step: &Step) -> PreviewStep {
-    let channel = wanted_channels(step, context.person).first().copied();
+fn blank(context: &Context<'_>, e: &Enrollment, index: u32, step: &Step) -> PreviewStep {
+    let channel = context.wanted(e, step);
     PreviewStep {
         index,
         key: step.key.clone(),
@@ -170,7 +171,7 @@ fn blank(context: &Context<'_>, index: u32, step: &Step) -> PreviewStep {
         local: None,
         adjustments: Vec::new(),
         channel,
-        channel_reason: picked(step, channel),
+        channel_reason: asks_for(step, channel),
         message: None,
         sms_segments: None,
         sms_segments_saved: None,
@@ -190,10 +191,11 @@ impl PreviewStep {
 
     /// What would be said at `at`, or why nothing.
     fn fill(&mut self, context: &Context<'_>, e: &Enrollment, step: &Step, at: Timestamp) {
-        match context.compose(e, step, at) {
+        let choice = context.choose(e, step, at);
+        self.channel_reason = choice.why();
+        match choice.picked {
             Ok(composed) => {
                 self.channel = Some(composed.channel);
-                self.channel_reason = format!("{}; {}", picked(step, self.channel), composed.why);
                 self.warn_blank(&composed.blank);
                 self.show(composed.channel, composed.message, None);
             }
@@ -215,9 +217,8 @@ impl PreviewStep {
                 self.warn_blank(&said.blank);
                 self.show(channel, said.message, said.accented.as_deref());
             }
-            Err(Not::Skip(StepReason::BlankVariable)) => self.warn_blank(&blanks(context, e, step)),
-            Err(Not::Skip(reason) | Not::Fail(reason)) => self.warn(reason.as_str(), reason.explain()),
-            Err(Not::Park(reason)) => self.warn_parked(reason),
+            Err(Passed::BlankVariable) => self.warn_blank(&blanks(context, e, step)),
+            Err(other) => self.warn(other.code(), other.explain()),
         }
     }
 
@@ -270,7 +271,7 @@ impl PreviewStep {
 
 /// The names that keep a step from going out.
 fn blanks(context: &Context<'_>, e: &Enrollment, step: &Step) -> Vec<String> {
-    let sender = context.pick_sender(step).ok();
+    let sender = candidates(step).iter().find_map(|asked| context.sender_by(e, step, *asked).ok()).map(|(s, _)| s);
     let variables = context.variables(e, sender);
     let template = match step.content.type_ {
         ContentType::WhatsappTemplate => step.content.whatsapp_template(),
@@ -278,21 +279,19 @@ fn blanks(context: &Context<'_>, e: &Enrollment, step: &Step) -> Vec<String> {
     };
     let in_template = template.and_then(|t| content::render_template(&t, &variables).ok()).map(|r| r.blank);
     in_template.filter(|names| !names.is_empty()).unwrap_or_else(|| {
-        let channel = sender.map(|s| s.channel).or_else(|| wanted_channels(step, context.person).first().copied());
+        let channel = sender.map(|s| s.channel).or_else(|| context.wanted(e, step));
         let said = channel.and_then(|c| context.said(step, c, &variables).ok());
         said.map(|s| s.blank).unwrap_or_default()
     })
 }
 
-/// Why it is this channel.
-fn picked(step: &Step, channel: Option<Channel>) -> String {
-    let Some(channel) = channel.map(Channel::as_str) else {
-        return "the contact has not written yet: there is no conversation to continue".to_owned();
-    };
-    match step.channel {
-        StepChannel::Automatic => format!("{channel} is the first channel of the order that can be used"),
-        StepChannel::SameConversation => format!("the last exchange was by {channel}"),
-        StepChannel::Whatsapp | StepChannel::Email | StepChannel::Sms => format!("the step asks for {channel}"),
+/// Before anything is known of when it goes.
+fn asks_for(step: &Step, channel: Option<Channel>) -> String {
+    match channel.map(Channel::as_str) {
+        None => "the contact has not written yet: there is no conversation to continue".to_owned(),
+        Some(channel) if step.channel == StepChannel::Automatic => format!("{channel} comes first in the step's order"),
+        Some(channel) if step.channel == StepChannel::SameConversation => format!("the last exchange was by {channel}"),
+        Some(channel) => format!("the step asks for {channel}"),
     }
 }
 

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::ids::SenderId;
-use crate::message::{Channel, ProviderKind};
+use crate::message::{Channel, ProviderKind, TemplateTold};
 use crate::sequence::{TemplateButtonType, TemplateHeaderType};
 use crate::time::Timestamp;
 
@@ -71,6 +71,12 @@ impl Sender {
         self.provider != ProviderKind::Chatwoot
     }
 
+    /// Whether it sends WhatsApp's approved templates.
+    pub fn has_templates(&self) -> bool {
+        let is_whatsapp = matches!(self.provider, ProviderKind::WhatsappCloud | ProviderKind::Sinch);
+        is_whatsapp && self.channel == Channel::Whatsapp
+    }
+
     /// Whether its conversations can be handed over to a bot of the helpdesk's.
     pub fn has_bots(&self) -> bool {
         self.provider == ProviderKind::Chatwoot
@@ -78,8 +84,7 @@ impl Sender {
 
     /// Seconds between two messages to one person (CHANNELS.md 1.8), where the provider wants some.
     pub fn pair_seconds(&self) -> Option<i64> {
-        let is_whatsapp = matches!(self.provider, ProviderKind::WhatsappCloud | ProviderKind::Sinch);
-        (is_whatsapp && self.channel == Channel::Whatsapp).then_some(6)
+        self.has_templates().then_some(6)
     }
 }
 
@@ -161,6 +166,27 @@ pub struct KnownTemplate {
     /// What else a send must say; `None` in a list that an earlier release read.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub parts: Option<TemplateParts>,
+    /// When the provider said so; `None` in a list that an earlier release read. What it says of an
+    /// earlier time is passed over.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(ignore)]
+    pub as_of: Option<Timestamp>,
+}
+
+impl KnownTemplate {
+    /// Takes what the provider has told of this template meanwhile.
+    pub fn take(&mut self, told: &TemplateTold) {
+        if self.name != told.name || self.language != told.language || self.as_of > Some(told.at) {
+            return;
+        }
+        self.as_of = Some(told.at);
+        if let Some(status) = &told.status {
+            self.status.clone_from(status);
+        }
+        if told.category.is_some() {
+            self.category.clone_from(&told.category);
+        }
+    }
 }
 
 /// The parameters of a template.
@@ -203,6 +229,36 @@ mod tests {
         check(Some(3), None, None, Some(333_334));
         check(None, Some(7), None, Some(8_571_429));
         check(Some(u32::MAX), None, None, Some(1));
+    }
+
+    #[test]
+    fn what_is_told_of_a_template_counts_by_its_time() {
+        let mut known = KnownTemplate {
+            name: "fatura".into(),
+            language: "pt_BR".into(),
+            status: "APPROVED".into(),
+            category: Some("UTILITY".into()),
+            body_parameters: 1,
+            parts: None,
+            as_of: Some(Timestamp(10)),
+        };
+        let told = |language: &str, status: Option<&str>, category: Option<&str>, at: i64| TemplateTold {
+            name: "fatura".into(),
+            language: language.into(),
+            status: status.map(str::to_owned),
+            category: category.map(str::to_owned),
+            at: Timestamp(at),
+        };
+        let mut check = |told: TemplateTold, status: &str, category: &str, as_of: i64| {
+            known.take(&told);
+            let now = (known.status.as_str(), known.category.as_deref(), known.as_of);
+            assert_eq!(now, (status, Some(category), Some(Timestamp(as_of))), "{told:?}");
+        };
+        check(told("pt_BR", Some("PAUSED"), None, 9), "APPROVED", "UTILITY", 10);
+        check(told("en", Some("PAUSED"), None, 12), "APPROVED", "UTILITY", 10);
+        check(told("pt_BR", Some("PAUSED"), None, 10), "PAUSED", "UTILITY", 10);
+        check(told("pt_BR", None, Some("MARKETING"), 12), "PAUSED", "MARKETING", 12);
+        check(told("pt_BR", Some("APPROVED"), None, 11), "PAUSED", "MARKETING", 12);
     }
 
     #[test]

@@ -99,6 +99,13 @@ pub struct Step {
     pub on_failure: OnFailure,
 }
 
+impl Step {
+    /// The template that goes out instead where the 24 h window is closed.
+    pub fn falls_back_to(&self) -> Option<&WhatsappTemplate> {
+        self.fallback_template.as_ref().filter(|_| self.outside_window == OutsideWindow::Template)
+    }
+}
+
 /// The channel a step asks for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "snake_case")]

@@ -1,8 +1,9 @@
 //! Why has it not sent? Reads what the answer is made from.
 
-use domain::enrollment::explain::{Blocking, explain};
+use domain::enrollment::explain::{Blocking, channel, explain};
 use domain::enrollment::plan::Context;
 use domain::ids::{EnrollmentId, TenantId};
+use domain::message::Channel;
 use domain::time::Timestamp;
 
 use crate::ports::Store as _;
@@ -15,6 +16,8 @@ pub struct Explanation {
     /// Index and key of the next step.
     pub next: Option<(u32, String)>,
     pub next_at: Option<Timestamp>,
+    /// By which channel it would go out then, and why by that one.
+    pub next_channel: Option<(Channel, String)>,
 }
 
 impl<P: Ports> Engine<P> {
@@ -42,6 +45,7 @@ impl<P: Ports> Engine<P> {
             blocking: explain(enrollment, &context, now),
             next: next.map(|s| (enrollment.step, s.key.clone())),
             next_at: enrollment.due_at().filter(|_| next.is_some()),
+            next_channel: channel(enrollment, &context, now),
         })
     }
 }

@@ -7,7 +7,7 @@
 
 use domain::guard;
 use domain::ids::{ContactId, SenderId, TenantId};
-use domain::message::{Channel, Identity, InboundEvent, InboundMessage, Reaction, StatusUpdate};
+use domain::message::{Channel, Identity, InboundEvent, InboundMessage, StatusUpdate};
 use domain::signal::{MESSAGE_RECEIVED, Signal};
 use sha2::{Digest as _, Sha256};
 
@@ -89,6 +89,7 @@ impl<P: Ports> Engine<P> {
             },
             InboundEvent::Conversation(event) => self.conversation_told(sender, event).await,
             InboundEvent::Identified { identities } => self.identified(tenant, identities).await,
+            InboundEvent::Template(told) => self.template_told(sender, told).await,
         };
         passing(applied)
     }
@@ -210,7 +211,7 @@ impl<P: Ports> Engine<P> {
         Err(Refused::Busy)
     }
 
-    async fn opt_out_of_sender(
+    pub(crate) async fn opt_out_of_sender(
         &self,
         tenant: TenantId,
         sender: SenderId,
@@ -236,11 +237,7 @@ impl<P: Ports> Engine<P> {
         })
         .await?;
         if let Some(refusal) = &update.refusal {
-            self.react(tenant, sender, refusal).await;
-            if refusal.reaction == Reaction::OptedOut {
-                let text = attempt.to_string();
-                self.opt_out_of_sender(tenant, sender, id.contact, &text, update.at).await?;
-            }
+            self.react(tenant, sender, attempt, refusal, update.at).await?;
         }
         Ok(())
     }

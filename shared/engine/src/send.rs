@@ -11,10 +11,10 @@
 
 use domain::account::Settings;
 use domain::enrollment::settle::settle;
-use domain::enrollment::{Enrollment, Lease, ParkReason, PlannedSend, Planning};
+use domain::enrollment::{Enrollment, Lease, ParkReason, PlannedSend, Planning, State};
 use domain::guard;
-use domain::ids::{SenderId, TenantId};
-use domain::message::{Outbound, Reaction, Refusal, SendOutcome};
+use domain::ids::{AttemptRef, SenderId, TenantId};
+use domain::message::{Channel, Outbound, Reaction, Refusal, SendOutcome};
 use domain::sender::{Sender, Suspension};
 use domain::time::Timestamp;
 use serde_json::Value;
@@ -23,7 +23,7 @@ use crate::conversations::Looked;
 use crate::model::{Direction, StoredMessage, Version};
 use crate::ports::{Channels as _, Claim, PortResult, Queues as _, Saved, Store as _, Timers as _};
 use crate::queue::StepDue;
-use crate::{Engine, MAX_RACES, PortError, Ports};
+use crate::{Engine, MAX_RACES, PortError, Ports, Refused};
 
 /// Left without an answer so often, a claim is given up: if it was written, its lease lapses and the
 /// step counts as sent.
@@ -185,8 +185,11 @@ impl<P: Ports> Engine<P> {
         version: &Version,
         settings: &Settings,
     ) -> Enrollment {
-        if let SendOutcome::Refused(refusal) = outcome {
-            self.react(tenant, sender.id, refusal).await;
+        if let SendOutcome::Refused(refusal) = outcome
+            && let Err(error) = self.react(tenant, sender.id, planned.attempt(), refusal, self.now()).await
+        {
+            // The provider will say the same of the next message.
+            tracing::warn!(enrollment = %planned.enrollment, %error, "a refusal could not be acted on");
         }
         let calendar = settings.calendar(planned.contact_zone.as_deref());
         let planning =
@@ -219,11 +222,25 @@ impl<P: Ports> Engine<P> {
     }
 
     /// What a refusal means beyond its own step.
-    pub(crate) async fn react(&self, tenant: TenantId, sender: SenderId, refusal: &Refusal) {
-        if refusal.reaction == Reaction::Sender
-            && let Err(error) = self.suspend(tenant, sender, &refusal.code).await
-        {
-            tracing::warn!(%sender, %error, "a sender could not be suspended");
+    pub(crate) async fn react(
+        &self,
+        tenant: TenantId,
+        sender: SenderId,
+        attempt: AttemptRef,
+        refusal: &Refusal,
+        at: Timestamp,
+    ) -> Result<(), Refused> {
+        let contact = attempt.enrollment.contact;
+        match refusal.reaction {
+            Reaction::Sender => {
+                if let Err(error) = self.suspend(tenant, sender, &refusal.code).await {
+                    tracing::warn!(%sender, %error, "a sender could not be suspended");
+                }
+                Ok(())
+            }
+            Reaction::OptedOut => self.opt_out_of_sender(tenant, sender, contact, &attempt.to_string(), at).await,
+            Reaction::Bounced => self.suppress_contact(tenant, contact, Some(Channel::Email), "bounced", at).await,
+            _ => Ok(()),
         }
     }
 
@@ -251,7 +268,9 @@ fn result(outcome: &SendOutcome, step: u32, settled: &Enrollment) -> CallResult 
     match outcome {
         SendOutcome::Accepted { .. } => CallResult::Accepted,
         SendOutcome::Ambiguous => CallResult::Unknown,
-        SendOutcome::Refused(refusal) if refusal.reaction == Reaction::Sender => CallResult::SenderSuspended,
+        SendOutcome::Refused(_) if matches!(settled.state, State::Parked(ParkReason::SenderSuspended)) => {
+            CallResult::SenderSuspended
+        }
         SendOutcome::Refused(_) if settled.step == step && !settled.state.is_finished() => CallResult::Retried,
         SendOutcome::Refused(_) => CallResult::Refused,
     }

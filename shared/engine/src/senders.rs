@@ -9,7 +9,7 @@
 
 use domain::enrollment::ParkReason;
 use domain::ids::{Ids, SenderId, TenantId};
-use domain::message::{Channel, ProviderKind, Reaction};
+use domain::message::{Channel, ProviderKind, Reaction, TemplateTold};
 use domain::sender::{Sender, SenderLimits};
 use serde_json::Value;
 
@@ -161,7 +161,8 @@ impl<P: Ports> Engine<P> {
         let credentials = self.secrets.secret(tenant, &id.to_string()).await?;
         let credentials =
             credentials.ok_or_else(|| Refused::rule("no_credentials", "the sender has no credentials; PATCH it"))?;
-        let templates = self.channels.templates(&sender, &credentials).await.map_err(|refusal| {
+        let asked = self.now();
+        let mut templates = self.channels.templates(&sender, &credentials).await.map_err(|refusal| {
             let said = format!("the provider refused to list its templates ({})", refusal.code);
             match refusal.reaction {
                 Reaction::Throttled | Reaction::Pair => PortError::Throttled(said).into(),
@@ -169,7 +170,21 @@ impl<P: Ports> Engine<P> {
                 _ => Refused::rule("provider_refused", said),
             }
         })?;
+        templates.iter_mut().for_each(|known| known.as_of = Some(asked));
         self.edit_sender(sender, &|sender| sender.templates = Some(templates.clone())).await
+    }
+
+    /// The provider tells of a template: publishing judges by what it says now. One that was not in the list
+    /// when that was last read is left to the next sync, which knows its parameters.
+    pub(crate) async fn template_told(&self, id: SenderId, told: &TemplateTold) -> Result<(), Refused> {
+        let take = |sender: &mut Sender| sender.templates.iter_mut().flatten().for_each(|known| known.take(told));
+        let Some(sender) = self.store.sender(id).await? else { return Ok(()) };
+        let mut after = sender.clone();
+        take(&mut after);
+        if after != sender {
+            self.edit_sender(sender, &take).await?;
+        }
+        Ok(())
     }
 
     async fn edit_sender(&self, mut sender: Sender, edit: &(impl Fn(&mut Sender) + Sync)) -> Result<Sender, Refused> {

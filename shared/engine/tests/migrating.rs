@@ -86,6 +86,8 @@ async fn claim(shop: &World, e: &Enrollment) -> Enrollment {
         channel: Channel::Whatsapp,
         form: MessageForm::Text,
         day: None,
+        others: Default::default(),
+        conversation: None,
         resolve_at: None,
         reported: None,
     };

@@ -3,10 +3,11 @@
 
 use domain::account::Role;
 use domain::ids::{ApiKeyId, Ids};
+use domain::message::{InboundEvent, TemplateTold};
 use domain::sequence::{MessageTemplate, Sequence};
 use domain::time::Timestamp;
 use engine::model::Caller;
-use engine::ports::Store as _;
+use engine::ports::{Saved, Store as _};
 use engine::sequences::{Running, SequenceRefused};
 use engine::{Engine, Refused};
 use futures::future::join_all;
@@ -79,4 +80,66 @@ async fn a_version_keeps_what_it_uses_and_a_draft_holds_on_to_it() {
     engine.delete_template(shop.tenant, made.id).await.unwrap();
     assert!(matches!(engine.delete_template(shop.tenant, made.id).await, Err(Refused::Unknown { .. })));
     assert_eq!(engine.version(shop.tenant, sequence.id, 1).await.unwrap().unwrap().templates.len(), 1);
+}
+
+/// A sender whose list has one template, approved as of the shop's opening.
+async fn synced(shop: &Shop<MemoryStore>) {
+    let mut sender = shop.engine.store.sender(shop.sender).await.unwrap().unwrap();
+    let known = json!([{"name": "um", "language": "pt_BR", "status": "APPROVED", "as_of": 1_773_059_400},
+        {"name": "dois", "language": "pt_BR", "status": "APPROVED", "as_of": 1_773_059_400}]);
+    sender.templates = serde_json::from_value(known).unwrap();
+    sender.rev += 1;
+    assert_eq!(shop.engine.store.save_sender(shop.tenant, &sender).await.unwrap(), Saved::Yes);
+}
+
+fn told(name: &str, status: &str, at: i64) -> InboundEvent {
+    let (name, status) = (name.to_owned(), Some(status.to_owned()));
+    InboundEvent::Template(TemplateTold { name, language: "pt_BR".into(), status, category: None, at: Timestamp(at) })
+}
+
+#[tokio::test]
+async fn a_template_that_was_paused_meanwhile_is_refused() {
+    let shop = shop().await;
+    let engine = &shop.engine;
+    let publish = async || {
+        let mut ids = Ids::from_seed([6; 32]);
+        let key = ApiKeyId::new(&mut ids);
+        let caller = Caller { tenant: shop.tenant, role: Role::Manager, owner: "ana@example.com".into(), key };
+        let published = engine.publish(&caller, shop.sequence, Running::Pinned, None, &mut engine.ids()).await;
+        published.map_err(|refused| match refused {
+            SequenceRefused::Problems(problems) => problems.into_iter().map(|p| p.code).collect::<Vec<_>>(),
+            other => panic!("{other:?}"),
+        })
+    };
+    synced(&shop).await;
+    publish().await.unwrap();
+    let now = 1_773_059_400;
+    engine.apply(shop.sender, vec![told("um", "PAUSED", now + 60)]).await.unwrap();
+    assert_eq!(publish().await.unwrap_err(), ["template_not_approved"]);
+    // What is told late of an earlier time, again, or of a template that nobody has read changes nothing.
+    let standing = engine.store.sender(shop.sender).await.unwrap();
+    let late =
+        vec![told("um", "APPROVED", now + 30), told("um", "PAUSED", now + 60), told("new", "APPROVED", now + 90)];
+    engine.apply(shop.sender, late).await.unwrap();
+    assert_eq!(engine.store.sender(shop.sender).await.unwrap(), standing);
+    engine.apply(shop.sender, vec![told("um", "APPROVED", now + 120)]).await.unwrap();
+    publish().await.unwrap();
+}
+
+#[tokio::test]
+async fn of_many_who_tell_of_templates_none_is_lost() {
+    let shop = shop().await;
+    synced(&shop).await;
+    let at = 1_773_059_460;
+    let all = ["um", "dois"].map(|name| shop.engine.apply(shop.sender, vec![told(name, "PAUSED", at)]));
+    join_all(all).await.into_iter().for_each(|applied| applied.unwrap());
+    let sender = shop.engine.store.sender(shop.sender).await.unwrap().unwrap();
+    let statuses: Vec<_> = sender.templates.unwrap().into_iter().map(|t| t.status).collect();
+    assert_eq!(statuses, ["PAUSED", "PAUSED"]);
+    // A sender that was never synced, and one that is gone, know of no template.
+    let unsynced = self::shop().await;
+    unsynced.engine.apply(unsynced.sender, vec![told("um", "PAUSED", at)]).await.unwrap();
+    assert_eq!(unsynced.engine.store.sender(unsynced.sender).await.unwrap().unwrap().templates, None);
+    unsynced.engine.store.delete_sender(unsynced.sender).await.unwrap();
+    unsynced.engine.apply(unsynced.sender, vec![told("um", "PAUSED", at)]).await.unwrap();
 }

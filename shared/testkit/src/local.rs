@@ -16,7 +16,7 @@ pub struct Fault {
     /// Requests to fail; left out, one for each entry.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub count: Option<u32>,
-    /// Only requests to this recipient, compared without signs and with Brazil's ninth digit.
+    /// Only requests to this recipient, compared as [`crate::stand_in::recipient_key`] does.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub to: Option<String>,
 }
@@ -42,19 +42,36 @@ impl Fault {
 }
 
 /// What happens to one request.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Failure {
     /// Refused with this HTTP status and an error without a code.
     Status(u16),
     /// Refused with the provider's own error.
-    ErrorCode(i64),
+    ErrorCode(ErrorCode),
     /// The connection is cut without an answer.
     Timeout(Cut),
     /// Accepted and answered, but no status is ever reported.
     DropStatusWebhook(bool),
     /// Accepted after so many milliseconds of real time.
     DelayMs(u64),
+}
+
+/// An error as its provider names it: `131026`, `"MessageRejected"`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum ErrorCode {
+    Number(i64),
+    Name(String),
+}
+
+impl std::fmt::Display for ErrorCode {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Number(number) => write!(f, "{number}"),
+            Self::Name(name) => f.write_str(name),
+        }
+    }
 }
 
 /// On which side of the acceptance a connection is cut. The caller cannot tell them apart.
@@ -84,6 +101,9 @@ pub struct InboundBody {
     /// The sender written to; left out, the channel's default one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sender_id: Option<String>,
+    /// What only this channel's stand-in knows, such as an email's subject.
+    #[serde(default, skip_serializing_if = "Value::is_null")]
+    pub details: Value,
 }
 
 /// `POST /_local/templates`: the whole list, in place of what was set or learned before.
@@ -123,7 +143,8 @@ pub struct AcceptedMessage {
     pub channel: Channel,
     pub provider: ProviderKind,
     pub sender_id: String,
-    /// A phone in E.164 with `+` (Brazil's ninth digit restored), or the provider's user id.
+    /// A phone in E.164 with `+` (Brazil's ninth digit restored), an email address, the provider's user id,
+    /// or the conversation's.
     pub to: String,
     /// The request's body as it was received.
     pub body: Value,
@@ -135,12 +156,14 @@ pub struct AcceptedMessage {
     /// The step's index. A stand-in cannot know it: whoever shows the message fills it in, by
     /// [`AcceptedMessage::attempt`].
     pub step: Option<u32>,
+    /// The reference that the request carried, as the provider echoes it.
+    pub reference: Option<String>,
 }
 
 impl AcceptedMessage {
     /// The attempt named by the request's reference.
     pub fn attempt(&self) -> Option<AttemptRef> {
-        AttemptRef::parse(self.body.get("biz_opaque_callback_data")?.as_str()?)
+        AttemptRef::parse(self.reference.as_deref()?)
     }
 }
 
@@ -170,11 +193,12 @@ mod tests {
         let fault: Fault = from_value(json!({
             "provider": "whatsapp_cloud",
             "fail": [{"status": 429}, {"error_code": 131026}, {"timeout": "before"}, {"timeout": "after"},
-                     {"drop_status_webhook": true}, {"delay_ms": 800}],
+                     {"drop_status_webhook": true}, {"delay_ms": 800}, {"error_code": "MessageRejected"}],
             "count": 1, "to": "+5511987654321"
         }))
         .unwrap();
         assert_eq!(fault.fail[2], Failure::Timeout(Cut::Before));
+        assert_eq!(fault.fail[6], Failure::ErrorCode(ErrorCode::Name("MessageRejected".into())));
         assert_eq!(fault.check(), Ok(()));
         for wrong in [
             json!({"provider": "whatsapp_cloud", "fail": [], "times": 1}),

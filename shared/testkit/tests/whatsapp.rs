@@ -15,8 +15,9 @@ use domain::sender::Sender;
 use domain::sequence::{TemplateButtonType, TemplateHeaderType};
 use domain::time::Timestamp;
 use serde_json::{Value, json};
-use testkit::local::{Fault, TemplatesBody};
-use testkit::whatsapp::{Hooks, SenderAccess, SenderKey, WebhookDelivery, WhatsappStandIn};
+use testkit::local::{Fault, InboundBody, TemplatesBody};
+use testkit::stand_in::{Desk, Hooks, SenderAccess, SenderKey, StandIn as _, WebhookDelivery};
+use testkit::whatsapp::WhatsappStandIn;
 
 const KIND: ProviderKind = ProviderKind::WhatsappCloud;
 const PHONE: &str = "5511987654321";
@@ -24,6 +25,7 @@ const PHONE: &str = "5511987654321";
 type Scheduled = Arc<Mutex<Vec<(Timestamp, WebhookDelivery)>>>;
 
 struct World {
+    desk: Desk,
     stand_in: WhatsappStandIn,
     providers: Providers,
     config: Value,
@@ -35,10 +37,10 @@ struct World {
 fn access() -> SenderAccess {
     SenderAccess {
         sender_id: "snd_one".into(),
-        phone_number_id: "106540352242922".into(),
-        waba_id: "102290129340398".into(),
-        access_token: "EAAG-token".into(),
-        app_secret: "app-secret".into(),
+        channel: Channel::Whatsapp,
+        provider: KIND,
+        config: json!({"phone_number_id": "106540352242922", "waba_id": "102290129340398"}),
+        credentials: json!({"access_token": "EAAG-token", "app_secret": "app-secret", "verify_token": "v"}),
     }
 }
 
@@ -47,17 +49,7 @@ fn hooks(now: &Arc<Mutex<Timestamp>>, scheduled: &Scheduled) -> Hooks {
     Hooks {
         clock: Arc::new(move || *now.lock().unwrap()),
         // The one sender is found by callback, as the local runner does it.
-        lookup: Arc::new(|key| {
-            Box::pin(async move {
-                let access = access();
-                let ours = match &key {
-                    SenderKey::PhoneNumberId(id) => *id == access.phone_number_id,
-                    SenderKey::WabaId(id) => *id == access.waba_id,
-                    SenderKey::SenderId(id) => *id == access.sender_id,
-                };
-                ours.then_some(access)
-            })
-        }),
+        lookup: Arc::new(|key| Box::pin(async move { Some(access()).filter(|access| access.fits(&key)) })),
         schedule: Arc::new(move |at, delivery| scheduled.lock().unwrap().push((at, delivery))),
     }
 }
@@ -76,25 +68,23 @@ async fn serve(stand_in: &WhatsappStandIn) -> String {
     origin
 }
 
+fn inbound(stand_in: &WhatsappStandIn, from: &str, text: &str) -> WebhookDelivery {
+    let body = json!({"channel": "whatsapp", "from": from, "text": text});
+    let body = serde_json::from_value::<InboundBody>(body).unwrap();
+    stand_in.inbound(&access(), &body).unwrap().remove(0)
+}
+
 impl World {
     async fn new() -> Self {
         let now = Arc::new(Mutex::new(Timestamp::parse("2026-03-02T12:00:00Z").unwrap()));
         let scheduled = Scheduled::default();
-        let stand_in = WhatsappStandIn::new(hooks(&now, &scheduled));
+        let desk = Desk::new(hooks(&now, &scheduled));
+        let stand_in = WhatsappStandIn::new(desk.clone()).unwrap();
         let origin = serve(&stand_in).await;
-        let access = access();
-        Self {
-            stand_in,
-            providers: Providers::new(&aws_config::SdkConfig::builder().build()).unwrap(),
-            config: json!({
-                "phone_number_id": access.phone_number_id, "waba_id": access.waba_id, "base_url": origin
-            }),
-            credentials: json!({
-                "access_token": access.access_token, "app_secret": access.app_secret, "verify_token": "v"
-            }),
-            now,
-            scheduled,
-        }
+        let SenderAccess { mut config, credentials, .. } = access();
+        config["base_url"] = json!(origin);
+        let providers = Providers::new(&aws_config::SdkConfig::builder().build()).unwrap();
+        Self { desk, stand_in, providers, config, credentials, now, scheduled }
     }
 
     async fn send(&self, outbound: &Outbound) -> SendOutcome {
@@ -102,7 +92,7 @@ impl World {
     }
 
     fn fault(&self, fault: Value) {
-        self.stand_in.add_fault(serde_json::from_value::<Fault>(fault).unwrap()).unwrap();
+        self.desk.add_fault(serde_json::from_value::<Fault>(fault).unwrap()).unwrap();
     }
 
     fn advance(&self, hours: i64) {
@@ -171,12 +161,12 @@ fn reaction(outcome: SendOutcome) -> (Reaction, String) {
 #[tokio::test]
 async fn a_text_goes_out_in_the_window_and_its_statuses_come_back() {
     let world = World::new().await;
-    world.stand_in.inbound("+55 11 98765-4321", "Olá", "snd_one").await.unwrap();
+    inbound(&world.stand_in, "+55 11 98765-4321", "Olá");
     let outcome = world.send(&text("Tudo bem? 😮")).await;
     let SendOutcome::Accepted { provider_message_id, recipient_id } = outcome else { panic!("{outcome:?}") };
     assert_eq!(recipient_id.as_deref(), Some(PHONE));
 
-    let messages = world.stand_in.messages(Some(Channel::Whatsapp), Some("+5511987654321"));
+    let messages = world.desk.messages(Some(Channel::Whatsapp), Some("+5511987654321"));
     assert_eq!(
         serde_json::to_value(&messages).unwrap(),
         json!([{
@@ -189,6 +179,7 @@ async fn a_text_goes_out_in_the_window_and_its_statuses_come_back() {
             },
             "provider_message_id": provider_message_id,
             "enrollment_id": reference(2).enrollment.to_string(), "step": null,
+            "reference": reference(2).to_string(),
         }])
     );
     assert_eq!(messages[0].attempt(), Some(reference(2)));
@@ -215,7 +206,7 @@ async fn a_text_goes_out_in_the_window_and_its_statuses_come_back() {
 #[tokio::test]
 async fn an_inbound_message_is_verified_and_normalised() {
     let world = World::new().await;
-    let delivery = world.stand_in.inbound("+551692318222", "Quero saber / preço é?", "snd_one").await.unwrap();
+    let delivery = inbound(&world.stand_in, "+551692318222", "Quero saber / preço é?");
     assert_eq!(delivery.url_path, "/webhooks/whatsapp_cloud/snd_one");
     assert!(delivery.body.is_ascii() && delivery.body.contains("\\/"));
     let [InboundEvent::Message(message)] = &world.receive(&delivery)[..] else { panic!() };
@@ -224,11 +215,11 @@ async fn an_inbound_message_is_verified_and_normalised() {
     assert_eq!(message.from, [Identity::Phone("+5516992318222".into()), Identity::WaId("551692318222".into())]);
     assert_eq!(message.at, *world.now.lock().unwrap());
 
-    let delivery = world.stand_in.inbound("US.13491208655302741918", "hi", "snd_one").await.unwrap();
+    let delivery = inbound(&world.stand_in, "US.13491208655302741918", "hi");
     let [InboundEvent::Message(second)] = &world.receive(&delivery)[..] else { panic!() };
     assert_eq!(second.from, [Identity::Bsuid("US.13491208655302741918".into())]);
     assert_ne!(second.id, message.id);
-    assert!(world.stand_in.inbound("+5511987654321", "oi", "snd_other").await.is_err());
+    assert_eq!(world.desk.sender(SenderKey::Id("snd_other".into())).await, None);
 }
 
 #[tokio::test]
@@ -236,9 +227,9 @@ async fn free_text_needs_the_window_of_its_pair() {
     let world = World::new().await;
     let outside = (Reaction::OutsideWindow, "131047".to_owned());
     assert_eq!(reaction(world.send(&text("oi")).await), outside);
-    world.stand_in.inbound("+5521987654321", "oi", "snd_one").await.unwrap();
+    inbound(&world.stand_in, "+5521987654321", "oi");
     assert_eq!(reaction(world.send(&text("oi")).await), outside);
-    world.stand_in.inbound(PHONE, "oi", "snd_one").await.unwrap();
+    inbound(&world.stand_in, PHONE, "oi");
     world.advance(23);
     assert!(matches!(world.send(&text("oi")).await, SendOutcome::Accepted { .. }));
     world.advance(1);
@@ -246,9 +237,9 @@ async fn free_text_needs_the_window_of_its_pair() {
     assert!(matches!(world.send(&template("a", &[])).await, SendOutcome::Accepted { .. }));
     let bsuid = Outbound { to: Recipient::Bsuid("US.134912".into()), ..text("oi") };
     assert_eq!(reaction(world.send(&bsuid).await), outside);
-    world.stand_in.inbound("US.134912", "oi", "snd_one").await.unwrap();
+    inbound(&world.stand_in, "US.134912", "oi");
     assert!(matches!(world.send(&bsuid).await, SendOutcome::Accepted { .. }));
-    assert_eq!(world.stand_in.messages(None, Some("US.134912")).len(), 1);
+    assert_eq!(world.desk.messages(None, Some("US.134912")).len(), 1);
 }
 
 #[tokio::test]
@@ -276,7 +267,7 @@ async fn a_template_learns_its_shape_at_first_use() {
     };
     assert!(matches!(world.send(&full).await, SendOutcome::Accepted { .. }));
     assert_eq!(
-        world.stand_in.messages(None, None)[0].body["template"],
+        world.desk.messages(None, None)[0].body["template"],
         json!({"name": "cobranca_1", "language": {"code": "pt_BR"}, "components": [
             {"type": "header", "parameters": [
                 {"type": "document", "document": {"link": "https://example.com/boleto.pdf", "filename": "boleto.pdf"}}]},
@@ -388,7 +379,7 @@ async fn senders_faults_are_the_senders() {
     elsewhere["phone_number_id"] = json!("999");
     assert_eq!(send(&elsewhere, &world.credentials).await, (Reaction::Message, "100".into()));
     assert_eq!(send(&json!({}), &world.credentials).await, (Reaction::Sender, "config".into()));
-    assert!(world.stand_in.messages(None, None).is_empty());
+    assert!(world.desk.messages(None, None).is_empty());
 }
 
 #[tokio::test]
@@ -408,7 +399,7 @@ async fn planned_faults_hit_in_turn_and_only_their_recipient() {
         assert_eq!((reaction, code.as_str()), expected);
     }
     assert!(matches!(world.send(&template("a", &[])).await, SendOutcome::Accepted { .. }));
-    assert_eq!(world.stand_in.messages(None, None).len(), 2);
+    assert_eq!(world.desk.messages(None, None).len(), 2);
 }
 
 #[tokio::test]
@@ -441,11 +432,11 @@ async fn a_cut_connection_is_ambiguous_on_either_side_and_never_repeated() {
     let started = Instant::now();
     world.fault(json!({"provider": "whatsapp_cloud", "fail": [{"timeout": "before"}, {"timeout": "after"}]}));
     assert_eq!(world.send(&template("a", &[])).await, SendOutcome::Ambiguous);
-    assert_eq!(world.stand_in.messages(None, None).len(), 1);
+    assert_eq!(world.desk.messages(None, None).len(), 1);
     assert_eq!(world.send(&template("a", &[])).await, SendOutcome::Ambiguous);
-    assert_eq!(world.stand_in.messages(None, None).len(), 2);
+    assert_eq!(world.desk.messages(None, None).len(), 2);
     assert_eq!(world.scheduled.lock().unwrap().len(), 4);
-    assert_eq!(world.stand_in.requests(), 3);
+    assert_eq!(world.desk.requests(KIND), 3);
     assert!(started.elapsed() < Duration::from_secs(5), "a cut must not be waited for");
 }
 
@@ -500,7 +491,7 @@ async fn a_delay_holds_up_no_one_else_and_dropped_statuses_stay_away() {
     world.fault(json!({"provider": "whatsapp_cloud", "fail": [{"drop_status_webhook": true}]}));
     assert!(matches!(world.send(&mine).await, SendOutcome::Accepted { .. }));
     assert!(world.scheduled.lock().unwrap().is_empty());
-    world.stand_in.set_statuses(vec![DeliveryStatus::Sent, DeliveryStatus::Failed]);
+    world.desk.set_statuses(vec![DeliveryStatus::Sent, DeliveryStatus::Failed]);
     world.send(&mine).await;
     let scheduled = world.scheduled.lock().unwrap().clone();
     let [InboundEvent::Status(failed)] = &world.receive(&scheduled[1].1)[..] else { panic!() };
@@ -511,27 +502,30 @@ async fn a_delay_holds_up_no_one_else_and_dropped_statuses_stay_away() {
 async fn the_log_survives_a_restart_and_a_torn_last_line() {
     let world = World::new().await;
     let path = std::env::temp_dir().join(format!("ritmo-stand-in-{}-{:?}.log", std::process::id(), Instant::now()));
-    let open = || WhatsappStandIn::new(hooks(&world.now, &world.scheduled)).with_log(Some(&path)).unwrap();
+    let open = || {
+        let desk = Desk::new(hooks(&world.now, &world.scheduled)).with_journal(Some(&path)).unwrap();
+        (WhatsappStandIn::new(desk.clone()).unwrap(), desk)
+    };
     let run = async |stand_in: &WhatsappStandIn, outbound: &Outbound| {
         let mut config = world.config.clone();
         config["base_url"] = json!(serve(stand_in).await);
         world.providers.send(&sender(&config), &world.credentials, outbound).await
     };
-    let first = open();
-    first.inbound(PHONE, "oi", "snd_one").await.unwrap();
+    let (first, desk) = open();
+    inbound(&first, PHONE, "oi");
     assert!(matches!(run(&first, &text("um")).await, SendOutcome::Accepted { .. }));
     assert!(matches!(run(&first, &template("a", &["1"])).await, SendOutcome::Accepted { .. }));
-    let before = first.messages(None, None);
-    drop(first);
+    let before = desk.messages(None, None);
+    drop((first, desk));
 
     let torn = std::fs::read_to_string(&path).unwrap() + "{\"accepted\":{\"at\":";
     std::fs::write(&path, torn).unwrap();
-    let second = open();
-    assert_eq!(second.messages(None, None), before);
+    let (second, desk) = open();
+    assert_eq!(desk.messages(None, None), before);
     // Window and learned template are still known, and no id comes twice.
     assert!(matches!(run(&second, &text("dois")).await, SendOutcome::Accepted { .. }));
     assert_eq!(reaction(run(&second, &template("a", &[])).await), (Reaction::Template, "132000".into()));
-    let third = open().messages(None, None);
+    let third = open().1.messages(None, None);
     assert_eq!(third.len(), 3);
     assert_ne!(third[2].provider_message_id, third[0].provider_message_id);
     std::fs::remove_file(&path).unwrap();

@@ -106,6 +106,7 @@ impl ports::Channels for Mute {
             category: None,
             body_parameters: 0,
             parts: None,
+            as_of: None,
         };
         Ok(vec![named("b"), named("a")])
     }

@@ -128,6 +128,7 @@ fn planned(text: &str) -> PlannedSend {
     PlannedSend {
         not_before: None,
         day: None,
+        others: Default::default(),
         tenant,
         enrollment: due(1).enrollment,
         generation: u32::MAX,

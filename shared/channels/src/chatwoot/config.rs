@@ -7,11 +7,14 @@ use serde_json::Value;
 
 use crate::fields::{FieldErrors, Rule, check, is_origin, is_secret};
 
+/// Chatwoot's own installation.
+pub const DEFAULT_ORIGIN: &str = "https://app.chatwoot.com";
+
 /// A sender's open settings.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Config {
-    /// The installation's origin.
-    pub base_url: String,
+    /// Another installation's origin; the path is appended.
+    pub base_url: Option<String>,
     pub account_id: String,
 }
 
@@ -26,20 +29,20 @@ impl Config {
             &[
                 Rule {
                     name: "base_url",
-                    required: true,
+                    required: false,
                     valid: is_origin,
                     expected: "an origin (scheme, host and port)",
                 },
                 Rule { name: "account_id", required: true, valid: is_number, expected: "the account's number" },
             ],
         )?;
-        let text = |name: &str| value[name].as_str().unwrap_or_default().to_owned();
-        Ok(Self { base_url: text("base_url"), account_id: text("account_id") })
+        let text = |name: &str| value[name].as_str().map(str::to_owned);
+        Ok(Self { base_url: text("base_url"), account_id: text("account_id").unwrap_or_default() })
     }
 
     /// `{origin}/api/v1/accounts/{account}/conversations/{id}{edge}`. The id is digits ([`is_number`]).
     pub(super) fn conversation(&self, id: &str, edge: &str) -> String {
-        let origin = self.base_url.trim_end_matches('/');
+        let origin = self.base_url.as_deref().unwrap_or(DEFAULT_ORIGIN).trim_end_matches('/');
         format!("{origin}/api/v1/accounts/{}/conversations/{id}{edge}", self.account_id)
     }
 }
@@ -91,9 +94,11 @@ mod tests {
 
     #[test]
     fn the_path_follows_the_origin() {
-        let config = Config::parse(&json!({"base_url": "https://app.chatwoot.com/", "account_id": "7"})).unwrap();
-        let url = "https://app.chatwoot.com/api/v1/accounts/7/conversations/42/messages";
+        let config = Config::parse(&json!({"base_url": "https://chat.example.com/", "account_id": "7"})).unwrap();
+        let url = "https://chat.example.com/api/v1/accounts/7/conversations/42/messages";
         assert_eq!(config.conversation("42", "/messages"), url);
+        let config = Config::parse(&json!({"account_id": "7"})).unwrap();
+        assert_eq!(config.conversation("42", ""), "https://app.chatwoot.com/api/v1/accounts/7/conversations/42");
     }
 
     #[test]
@@ -102,7 +107,7 @@ mod tests {
         let named: Vec<_> = Config::parse(&wrong).unwrap_err().0.into_iter().map(|e| (e.pointer, e.code)).collect();
         let expected = [("/base_url", "invalid_value"), ("/account_id", "invalid_value"), ("/inbox", "unknown_field")];
         assert_eq!(named, expected.map(|(pointer, code)| (pointer.to_owned(), code)));
-        assert_eq!(Config::parse(&json!({"account_id": 7})).unwrap_err().0.len(), 2);
+        assert_eq!(Config::parse(&json!({"account_id": 7})).unwrap_err().0.len(), 1);
     }
 
     #[test]

@@ -2,9 +2,10 @@
 
 use std::fmt;
 
+use serde::Deserialize;
 use serde_json::Value;
 
-use crate::fields::{FieldError, FieldErrors, Rule, check, is_origin, is_path_id, is_secret};
+use crate::fields::{FieldError, FieldErrors, Rule, check, is_origin, is_path_id, is_secret, parse};
 use crate::sms::is_e164;
 
 /// Where Twilio serves its API.
@@ -104,7 +105,8 @@ fn is_webhook(text: &str) -> bool {
 }
 
 /// A sender's secret. `Debug` does not show it.
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Credentials {
     /// The account's primary auth token: password of the calls, key of the webhooks' signatures.
     pub auth_token: String,
@@ -117,8 +119,7 @@ impl Credentials {
     /// Every wrong field by name, never its value.
     pub fn parse(value: &Value) -> Result<Self, FieldErrors> {
         let expected = "1 to 4096 visible ASCII characters";
-        check(value, &[Rule { name: "auth_token", required: true, valid: is_secret, expected }])?;
-        Ok(Self { auth_token: value["auth_token"].as_str().unwrap_or_default().to_owned() })
+        parse(value, &[Rule { name: "auth_token", required: true, valid: is_secret, expected }])
     }
 }
 

@@ -11,7 +11,9 @@ use domain::time::Timestamp;
 use super::classify::classify;
 use super::config::{Config, From};
 use super::form::Form;
-use crate::{Malformed, Webhook, sms};
+use crate::foreign::{MAX_TEXT, cut};
+use crate::identity::of_phone;
+use crate::{Malformed, Webhook};
 
 /// Where a status carries our reference, in the query of its address.
 pub(super) const REFERENCE: &str = "reference";
@@ -40,14 +42,14 @@ fn message(form: &Form, id: &str, config: &Config, now: Timestamp) -> Vec<Inboun
         From::Number(number) => form.get("To").is_some_and(|to| to == number),
         From::MessagingService(_) => form.get("To").is_some(),
     };
-    let Some(from) = form.get("From").and_then(sms::identity).filter(|_| to_us) else { return Vec::new() };
+    let Some(from) = form.get("From").and_then(of_phone).filter(|_| to_us) else { return Vec::new() };
     let has_media = form.get("NumMedia").is_some_and(|count| count != "0");
     let message = InboundMessage {
         id: id.into(),
         from: vec![from.clone()],
         at: now,
         kind: if has_media { InboundKind::Media } else { InboundKind::Text },
-        text: form.get("Body").map(str::to_owned),
+        text: form.get("Body").map(|text| cut(text, MAX_TEXT)),
         in_reply_to: None,
         name: None,
     };

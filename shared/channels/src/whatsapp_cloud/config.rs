@@ -5,7 +5,7 @@ use std::fmt;
 use serde::Deserialize;
 use serde_json::Value;
 
-use crate::fields::{FieldErrors, Rule, is_origin, is_path_id, is_secret, parse};
+use crate::fields::{FieldError, FieldErrors, Rule, check, deserialize, is_origin, is_path_id, is_secret, parse};
 
 /// Where Meta serves the Graph API.
 pub const DEFAULT_ORIGIN: &str = "https://graph.facebook.com";
@@ -26,6 +26,34 @@ pub struct Config {
     /// Another origin than Meta's; the path is appended.
     #[serde(default)]
     pub base_url: Option<String>,
+    /// How templates of the category MARKETING go out.
+    #[serde(default)]
+    pub marketing: Marketing,
+    /// Messages go out through AWS, and come in through its topics.
+    #[serde(default)]
+    pub relay: Option<Relay>,
+}
+
+/// The endpoint for templates that the synced list calls MARKETING.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Marketing {
+    /// As all others. An account may have turned that off (131063).
+    #[default]
+    Cloud,
+    /// Meta's Marketing Messages API.
+    MarketingMessages,
+}
+
+/// A number that belongs to AWS End User Messaging Social. AWS is called as the deployment itself.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Relay {
+    /// AWS's id of the number: `phone-number-id-…`.
+    pub phone_number_id: String,
+    /// The deployment's own, if left out.
+    #[serde(default)]
+    pub region: Option<String>,
 }
 
 fn default_api_version() -> String {
@@ -39,20 +67,29 @@ impl Config {
     /// Every wrong field by name.
     pub fn parse(value: &Value) -> Result<Self, FieldErrors> {
         let id = "1 to 64 letters, digits, - or _";
-        parse(
-            value,
+        let origin = "an origin (scheme, host and port)";
+        let ways = "cloud or marketing_messages";
+        let mut texts = value.clone();
+        let relay = texts.as_object_mut().and_then(|object| object.remove("relay")).filter(|relay| !relay.is_null());
+        let of_texts = check(
+            &texts,
             &[
                 Rule { name: "phone_number_id", required: true, valid: is_path_id, expected: id },
                 Rule { name: "waba_id", required: true, valid: is_path_id, expected: id },
                 Rule { name: "api_version", required: false, valid: is_version, expected: "a version like v24.0" },
-                Rule {
-                    name: "base_url",
-                    required: false,
-                    valid: is_origin,
-                    expected: "an origin (scheme, host and port)",
-                },
+                Rule { name: "base_url", required: false, valid: is_origin, expected: origin },
+                Rule { name: "marketing", required: false, valid: is_marketing, expected: ways },
             ],
-        )
+        );
+        let mut errors = of_texts.err().map(|errors| errors.0).unwrap_or_default();
+        if let Some(relay) = &relay {
+            errors.extend(wrong_relay(relay));
+            if texts["marketing"] == "marketing_messages" {
+                let detail = "AWS relays to the Cloud API alone".into();
+                errors.push(FieldError { pointer: "/marketing".into(), code: "invalid_value", detail });
+            }
+        }
+        if errors.is_empty() { deserialize(value) } else { Err(FieldErrors(errors)) }
     }
 
     /// `{origin}/{version}/{node}/{edge}`.
@@ -60,6 +97,23 @@ impl Config {
         let origin = self.base_url.as_deref().unwrap_or(DEFAULT_ORIGIN).trim_end_matches('/');
         format!("{origin}/{}/{node}/{edge}", self.api_version)
     }
+}
+
+fn wrong_relay(relay: &Value) -> Vec<FieldError> {
+    let rules = [
+        Rule { name: "phone_number_id", required: true, valid: is_relay_id, expected: "AWS's id: phone-number-id-…" },
+        Rule { name: "region", required: false, valid: is_path_id, expected: "an AWS region like sa-east-1" },
+    ];
+    let wrong = check(relay, &rules).err().map(|errors| errors.0).unwrap_or_default();
+    wrong.into_iter().map(|error| FieldError { pointer: format!("/relay{}", error.pointer), ..error }).collect()
+}
+
+fn is_relay_id(text: &str) -> bool {
+    text.starts_with("phone-number-id-") && is_path_id(text)
+}
+
+fn is_marketing(text: &str) -> bool {
+    matches!(text, "cloud" | "marketing_messages")
 }
 
 fn is_version(text: &str) -> bool {
@@ -139,6 +193,33 @@ mod tests {
             ]
         );
         assert_eq!(Config::parse(&json!([])).unwrap_err().0[0].code, "invalid_type");
+    }
+
+    #[test]
+    fn a_relay_is_awss_and_has_no_marketing_endpoint() {
+        let parse = |relay: Value, marketing: Value| {
+            let config = json!({"phone_number_id": "1", "waba_id": "2", "relay": relay, "marketing": marketing});
+            Config::parse(&config).map_err(|errors| {
+                errors.0.into_iter().map(|e| format!("{} {}", e.pointer, e.code)).collect::<Vec<_>>().join(", ")
+            })
+        };
+        assert_eq!(parse(json!(null), json!(null)).unwrap().relay, None);
+        assert_eq!(parse(json!(null), json!("marketing_messages")).unwrap().marketing, Marketing::MarketingMessages);
+        let relay = parse(json!({"phone_number_id": "phone-number-id-01"}), json!("cloud")).unwrap().relay.unwrap();
+        assert_eq!((relay.phone_number_id.as_str(), relay.region), ("phone-number-id-01", None));
+        for (relay, marketing, wrong) in [
+            (json!({"phone_number_id": "1"}), "cloud", "/relay/phone_number_id invalid_value"),
+            (
+                json!({"region": "sa east"}),
+                "cloud",
+                "/relay/phone_number_id missing_field, /relay/region invalid_value",
+            ),
+            (json!("phone-number-id-01"), "cloud", "/relay invalid_type"),
+            (json!({"phone_number_id": "phone-number-id-01"}), "marketing_messages", "/marketing invalid_value"),
+            (json!(null), "mm", "/marketing invalid_value"),
+        ] {
+            assert_eq!(parse(relay, json!(marketing)).unwrap_err(), wrong);
+        }
     }
 
     #[test]

@@ -9,14 +9,16 @@ mod classify;
 mod config;
 mod content;
 mod normalise;
+mod relay;
 mod send;
 mod templates;
 mod verify;
 
 pub use body::body;
 pub use classify::classify;
-pub use config::{Config, Credentials, DEFAULT_API_VERSION, DEFAULT_ORIGIN};
+pub use config::{Config, Credentials, DEFAULT_API_VERSION, DEFAULT_ORIGIN, Marketing, Relay};
 pub use normalise::{MAX_EVENTS, normalise};
+pub(crate) use relay::relay;
 pub use send::send;
 pub use templates::templates;
 pub use verify::{SIGNATURE_HEADER, verify_signature, verify_subscription};

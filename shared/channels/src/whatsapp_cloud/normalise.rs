@@ -6,7 +6,7 @@
 use domain::contact::phone_of_wa_id;
 use domain::ids::AttemptRef;
 use domain::message::{
-    AttemptText, DeliveryStatus, Identity, InboundEvent, InboundMessage, Reaction, Refusal, StatusUpdate,
+    AttemptText, DeliveryStatus, Identity, InboundEvent, InboundMessage, Reaction, Refusal, StatusUpdate, TemplateTold,
 };
 use domain::time::Timestamp;
 use serde_json::Value;
@@ -24,7 +24,7 @@ pub const MAX_EVENTS: usize = 1_000;
 
 /// The events of a verified body that are for our number: messages, opt-outs and number changes in
 /// their order, then statuses in theirs (what may end an enrollment must not wait behind reports).
-/// Entries for other numbers, echoes of what the business itself wrote, and fields that do not
+/// What is told of the account's templates counts for each of its numbers. Entries for other numbers, echoes of what the business itself wrote, and fields that do not
 /// concern a conversation give none.
 ///
 /// # Errors
@@ -36,8 +36,14 @@ pub fn normalise(raw: &[u8], config: &Config) -> Result<Vec<InboundEvent>, Malfo
     }
     let mut events = Vec::new();
     let mut statuses = Vec::new();
-    for change in list(&body, "entry").flat_map(|entry| list(entry, "changes")) {
+    let changes = |entry| list(entry, "changes").map(move |change| (entry, change));
+    for (entry, change) in list(&body, "entry").flat_map(changes) {
         let Some(value) = change.get("value") else { continue };
+        if let Some("message_template_status_update" | "template_category_update") = text(change, "field") {
+            let ours = id(entry, "id").as_deref() == Some(config.waba_id.as_str());
+            events.extend(template(entry, value).filter(|_| ours).map(InboundEvent::Template));
+            continue;
+        }
         let number = value.get("metadata").and_then(|metadata| id(metadata, "phone_number_id"));
         if number.as_deref() != Some(config.phone_number_id.as_str()) {
             continue;
@@ -174,6 +180,28 @@ fn opt_out(preference: &Value, value: &Value) -> Option<InboundEvent> {
     Some(InboundEvent::OptOut { from, at, id })
 }
 
+/// What became of a template. Its quality alone (`message_template_quality_update`) changes nothing: what Meta
+/// makes of it comes as a status.
+fn template(entry: &Value, value: &Value) -> Option<TemplateTold> {
+    let word = |name: &str| text(value, name).map(|word| cut(word, MAX_NAME).to_ascii_uppercase());
+    let status = word("event").map(|event| match event.as_str() {
+        // It may be sent again; or it still may, though people complain of it.
+        "REINSTATED" | "UNARCHIVED" | "FLAGGED" => "APPROVED".to_owned(),
+        _ => event,
+    });
+    let category = word("new_category").or_else(|| word("message_template_category"));
+    if status.is_none() && category.is_none() {
+        return None;
+    }
+    Some(TemplateTold {
+        name: id(value, "message_template_name")?,
+        language: id(value, "message_template_language")?,
+        status,
+        category,
+        at: seconds(entry.get("time")?)?,
+    })
+}
+
 fn status(status: &Value) -> Option<InboundEvent> {
     let provider_message_id = id(status, "id")?;
     let at = timestamp(status)?;
@@ -200,7 +228,11 @@ fn failure(status: &Value) -> Refusal {
 
 /// Seconds since 1970, written as text (messages, statuses) or number (other fields).
 fn timestamp(object: &Value) -> Option<Timestamp> {
-    let seconds = integer(object.get("timestamp")?)?;
+    seconds(object.get("timestamp")?)
+}
+
+fn seconds(value: &Value) -> Option<Timestamp> {
+    let seconds = integer(value)?;
     // Beyond the year 5000 it can only be milliseconds.
     let seconds = if seconds > 100_000_000_000 { seconds / 1_000 } else { seconds };
     (1..=100_000_000_000).contains(&seconds).then_some(Timestamp(seconds))

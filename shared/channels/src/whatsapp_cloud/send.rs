@@ -1,32 +1,58 @@
-//! One call of `POST /{phone_number_id}/messages`, and what is known after it.
+//! One call of `POST /{phone_number_id}/messages`, or of `marketing_messages`, and what is known after it.
 
 use domain::message::{Message, Outbound, Reaction, Recipient, Refusal, SendOutcome};
-use serde_json::Value;
+use domain::sender::KnownTemplate;
+use serde_json::{Value, json};
 
 use super::body::body;
 use super::classify::classify;
-use super::config::{Config, Credentials};
+use super::config::{Config, Credentials, Marketing};
 use crate::call::{self, Answer, refused};
 use crate::foreign::integer;
 
-/// Sends one message, once.
+/// Sends one message, once. `templates`: those last read from Meta, which know each one's category.
 pub async fn send(
     http: &reqwest::Client,
     config: &Config,
     credentials: &Credentials,
+    templates: Option<&[KnownTemplate]>,
     outbound: &Outbound,
 ) -> SendOutcome {
-    if matches!(outbound.to, Recipient::Email(_) | Recipient::Conversation(_)) {
-        return refused(Reaction::Recipient, "not_a_phone");
+    if let Some(outcome) = not_for_whatsapp(outbound) {
+        return outcome;
     }
-    if matches!(outbound.message, Message::Email(_) | Message::Bot { .. }) {
-        return refused(Reaction::Message, "not_for_whatsapp");
-    }
-    let request = http
-        .post(config.url(&config.phone_number_id, "messages"))
-        .bearer_auth(&credentials.access_token)
-        .json(&body(outbound));
+    let mut body = body(outbound);
+    let edge = if config.marketing == Marketing::MarketingMessages && is_marketing(templates, &outbound.message) {
+        // What that API does not take goes out as ever: it is sent all the same.
+        body["product_policy"] = json!("CLOUD_API_FALLBACK");
+        "marketing_messages"
+    } else {
+        "messages"
+    };
+    let url = config.url(&config.phone_number_id, edge);
+    let request = http.post(url).bearer_auth(&credentials.access_token).json(&body);
     call::send(request, accepted, refusal).await
+}
+
+/// The refusal of what WhatsApp has no form for.
+pub(super) fn not_for_whatsapp(outbound: &Outbound) -> Option<SendOutcome> {
+    if matches!(outbound.to, Recipient::Email(_) | Recipient::Conversation(_)) {
+        return Some(refused(Reaction::Recipient, "not_a_phone"));
+    }
+    match outbound.message {
+        Message::Email(_) => Some(refused(Reaction::Message, "an_email")),
+        Message::Bot { .. } => Some(refused(Reaction::Message, "a_bot")),
+        Message::Text { .. } | Message::Rich(_) | Message::WhatsappTemplate(_) => None,
+    }
+}
+
+/// A template that was never synced is none: Meta's other endpoint takes only what is.
+fn is_marketing(templates: Option<&[KnownTemplate]>, message: &Message) -> bool {
+    let Message::WhatsappTemplate(sent) = message else { return false };
+    let mut known = templates.unwrap_or_default().iter();
+    known
+        .find(|known| known.name == sent.name && known.language == sent.language)
+        .is_some_and(|known| known.category.as_deref().is_some_and(|c| c.eq_ignore_ascii_case("marketing")))
 }
 
 fn accepted(answer: &Answer) -> Option<SendOutcome> {
@@ -51,10 +77,9 @@ pub(super) fn refusal(answer: &Answer) -> Refusal {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use domain::ids::AttemptRef;
-    use serde_json::json;
 
     use super::*;
-    use crate::call::testing::{client, response, server};
+    use crate::call::testing::{client, response, server, servers};
 
     async fn answered(answer: Option<Vec<u8>>) -> SendOutcome {
         let origin = server(answer).await;
@@ -66,7 +91,42 @@ mod tests {
             to: Recipient::Phone("5511987654321".into()),
             message: Message::Text { text: "oi".into() },
         };
-        send(&client(), &config, &credentials, &outbound).await
+        send(&client(), &config, &credentials, None, &outbound).await
+    }
+
+    #[tokio::test]
+    async fn only_marketing_templates_go_by_their_own_endpoint() {
+        let templates: Vec<KnownTemplate> = serde_json::from_value(json!([
+            {"name": "promo", "language": "pt_BR", "status": "APPROVED", "category": "MARKETING"},
+            {"name": "promo", "language": "en", "status": "APPROVED", "category": "UTILITY"},
+            {"name": "fatura", "language": "pt_BR", "status": "APPROVED"}]))
+        .unwrap();
+        let template = |name: &str, language: &str| json!({"whatsapp_template": {"name": name, "language": language, "body": {"positional": []}}});
+        for (way, synced, message, edge) in [
+            ("marketing_messages", true, template("promo", "pt_BR"), "marketing_messages"),
+            ("cloud", true, template("promo", "pt_BR"), "messages"),
+            ("marketing_messages", true, template("promo", "en"), "messages"),
+            ("marketing_messages", true, template("fatura", "pt_BR"), "messages"),
+            ("marketing_messages", true, template("other", "pt_BR"), "messages"),
+            ("marketing_messages", false, template("promo", "pt_BR"), "messages"),
+            ("marketing_messages", true, json!({"text": {"text": "oi"}}), "messages"),
+        ] {
+            let (origin, requests) = servers(vec![response("200 OK", r#"{"messages":[{"id":"wamid.1"}]}"#)]).await;
+            let config = json!({"phone_number_id": "1", "waba_id": "2", "base_url": origin, "marketing": way});
+            let credentials = json!({"access_token": "t", "app_secret": "s", "verify_token": "v"});
+            let outbound = Outbound {
+                reference: AttemptRef::parse(&format!("enr_{}.1", "A".repeat(43))).unwrap(),
+                to: Recipient::Phone("5511987654321".into()),
+                message: serde_json::from_value(message.clone()).unwrap(),
+            };
+            let (config, credentials) = (Config::parse(&config).unwrap(), Credentials::parse(&credentials).unwrap());
+            let templates = synced.then_some(templates.as_slice());
+            let outcome = send(&client(), &config, &credentials, templates, &outbound).await;
+            assert!(matches!(outcome, SendOutcome::Accepted { .. }), "{message}");
+            let request = requests.lock().unwrap().remove(0);
+            assert!(request.starts_with(&format!("POST /v24.0/1/{edge} ")), "{way} {message}");
+            assert_eq!(request.contains("CLOUD_API_FALLBACK"), edge == "marketing_messages", "{way} {message}");
+        }
     }
 
     fn answer(status: u16, retry_after: Option<u32>, body: &Value) -> Answer {

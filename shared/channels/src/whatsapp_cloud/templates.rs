@@ -89,6 +89,7 @@ fn known(template: &Value) -> Option<KnownTemplate> {
             header_name,
             buttons: component("buttons").map(buttons).unwrap_or_default(),
         }),
+        as_of: None,
     })
 }
 

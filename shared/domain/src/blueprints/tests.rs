@@ -27,7 +27,14 @@ fn six_niches_in_three_languages_with_keys_of_their_own() {
     assert_eq!(blueprint("billing"), None);
 }
 
-/// With a sender, and with the attributes that it declares, each can be published as it is.
+fn other(channel: &str, provider: &str) -> crate::sender::Sender {
+    let mut sender = sender(2, None);
+    sender.channel = serde_json::from_value(channel.into()).unwrap();
+    sender.provider = serde_json::from_value(provider.into()).unwrap();
+    sender
+}
+
+/// With a sender for each channel, and with the attributes that it declares, each can be published as it is.
 #[test]
 fn each_passes_the_checks_of_a_publish() {
     let settings = Settings { enabled: true, name: "Loja".into(), ..Settings::default() };
@@ -36,7 +43,7 @@ fn each_passes_the_checks_of_a_publish() {
         let now = Timestamp::parse("2026-11-27T12:00:00Z").unwrap();
         let facts = Facts {
             settings: &settings,
-            senders: &[sender(1, None)],
+            senders: &[sender(1, None), other("email", "ses"), other("sms", "aws_sms")],
             attributes: &declared,
             templates: &crate::content::Templates::new(),
             now,

@@ -1,19 +1,19 @@
-//! What a step says to somebody, by which channel and sender, or why nothing: from the step, the
-//! person and the account's senders, as they are at that moment.
+//! What a step says to somebody by one channel and sender ([`super::choice`] picks them), or why nothing.
 
 use serde_json::json;
 
+use super::choice::{Left, Passed, Way, has_templates};
 use super::plan::Context;
 use super::schedule::target_dates;
 use super::types::{Enrollment, MessageForm, ParkReason, StepReason};
 use crate::account::User;
-use crate::contact::{Contact, Person};
+use crate::contact::Contact;
 use crate::content::{self, ContentError, Said, Templates, Variables};
 use crate::follow_ups;
 use crate::guard;
 use crate::message::{Channel, Message, Recipient};
 use crate::sender::Sender;
-use crate::sequence::{ContentType, EmailThread, OutsideWindow, Sequence, Step, StepChannel, WhatsappTemplate};
+use crate::sequence::{ContentType, EmailThread, Sequence, Step, StepChannel, WhatsappTemplate};
 use crate::time::Timestamp;
 
 /// WhatsApp's customer service window, less a margin for clocks that differ.
@@ -29,6 +29,7 @@ pub(crate) struct Composed {
     pub(crate) window_closes: Option<Timestamp>,
     /// Why this channel and this form, for people.
     pub(crate) why: String,
+    pub(crate) left: Left,
     /// Variables that rendered blank.
     pub(crate) blank: Vec<String>,
 }
@@ -41,8 +42,8 @@ pub(crate) enum Not {
     Park(ParkReason),
 }
 
-impl Context<'_> {
-    pub(super) fn sender(&self, id: crate::ids::SenderId) -> Option<&Sender> {
+impl<'a> Context<'a> {
+    pub(super) fn sender(&self, id: crate::ids::SenderId) -> Option<&'a Sender> {
         self.senders.iter().find(|s| s.id == id)
     }
 
@@ -51,95 +52,49 @@ impl Context<'_> {
         target_dates(self.sequence, target.map(|t| &t.attributes))
     }
 
-    /// Picks channel, sender and form, and renders.
-    pub(crate) fn compose(&self, e: &Enrollment, step: &Step, now: Timestamp) -> Result<Composed, Not> {
-        let contact = &self.person.contact;
-        let sender = self.pick_sender(step)?;
-        if sender.suspended.is_some() {
-            return Err(Not::Park(ParkReason::SenderSuspended));
-        }
-        if guard!(Suppressed, contact.suppressed.contains(&sender.channel)) {
-            return Err(Not::Skip(StepReason::Suppressed));
-        }
-        let to = address(contact, sender.channel).ok_or(Not::Skip(StepReason::NoAddress))?;
-        let variables = self.variables(e, Some(sender));
-        if sender.has_reply_window() {
-            return self.compose_whatsapp(e, step, sender, to, &variables, now);
-        }
-        let said = self.say(step, sender.channel, &variables)?;
-        Ok(Composed {
-            sender: sender.id,
-            channel: sender.channel,
-            form: MessageForm::Text,
-            to,
-            message: said.message,
-            window_closes: None,
-            why: format!("the step goes by {}", sender.channel.as_str()),
-            blank: said.blank,
-        })
-    }
-
-    /// The step's own sender; else the account's default for the channel; else the only one.
-    pub(crate) fn pick_sender(&self, step: &Step) -> Result<&Sender, Not> {
-        let missing = Not::Park(ParkReason::SenderMissing);
-        if let Some(id) = step.sender_id {
-            return self.sender(id).ok_or(missing);
-        }
-        for channel in wanted_channels(step, self.person) {
-            if let Some(sender) = self.settings.default_senders.get(&channel).and_then(|id| self.sender(*id)) {
-                return Ok(sender);
-            }
-            let mut of_channel = self.senders.iter().filter(|s| s.channel == channel);
-            if let (Some(only), None) = (of_channel.next(), of_channel.next()) {
-                return Ok(only);
-            }
-        }
-        Err(missing)
-    }
-
-    fn compose_whatsapp(
+    /// What the step says that way.
+    pub(super) fn compose(
         &self,
         e: &Enrollment,
         step: &Step,
-        sender: &Sender,
-        to: Recipient,
-        variables: &Variables,
+        way: &Way<'_>,
+        template_only: bool,
         now: Timestamp,
-    ) -> Result<Composed, Not> {
-        let contact = &self.person.contact;
-        let last = contact.last_inbound.get(&sender.id);
-        let closes = last.map(|at| at.plus_seconds(REPLY_WINDOW_SECONDS));
-        let template_only = e.records.iter().any(|r| r.key == step.key && r.template_only);
-        let closed = guard!(ReplyWindow, closes.is_none_or(|closes| now >= closes));
-        let open = !closed && !template_only;
+    ) -> Result<Composed, Passed> {
+        let sender = way.sender;
+        let variables = &self.variables(e, Some(sender));
         let composed = |form, message, window_closes, why: &str, blank| Composed {
             sender: sender.id,
             channel: sender.channel,
             form,
-            to,
+            to: way.to.clone(),
             message,
             window_closes,
             why: why.to_owned(),
             blank,
+            left: Left::default(),
         };
         if step.content.type_ == ContentType::WhatsappTemplate {
-            let template = step.content.whatsapp_template().ok_or(Not::Fail(StepReason::TemplateRejected))?;
+            let template = step.content.whatsapp_template().ok_or(Passed::TemplateRejected)?;
             let (message, blank) = render_template(&template, variables)?;
-            return Ok(composed(MessageForm::Template, message, None, "the step is an approved template", blank));
+            return Ok(composed(MessageForm::Template, message, None, "; the step is an approved template", blank));
         }
-        if open {
+        let last = self.person.contact.last_inbound.get(&sender.id).filter(|_| sender.has_reply_window());
+        let closes = last.map(|at| at.plus_seconds(REPLY_WINDOW_SECONDS));
+        let closed = sender.has_reply_window() && guard!(ReplyWindow, closes.is_none_or(|closes| now >= closes));
+        let template = step.falls_back_to().filter(|_| has_templates(sender, way.conversation));
+        if !closed && !template_only {
             let said = self.say(step, sender.channel, variables)?;
-            let why = "the contact wrote within the last 24 hours, so free text may go out";
-            return Ok(composed(MessageForm::Text, said.message, closes, why, said.blank));
+            let why = match closes {
+                Some(_) => "; the contact wrote within the last 24 hours, so free text may go out",
+                None => "",
+            };
+            let left = Left { template: template.is_some(), channel: false };
+            return Ok(Composed { left, ..composed(MessageForm::Text, said.message, closes, why, said.blank) });
         }
-        match (&step.fallback_template, step.outside_window) {
-            (Some(template), OutsideWindow::Template) => {
-                let (message, blank) = render_template(template, variables)?;
-                let why = "outside the 24 hour window only an approved template goes out";
-                Ok(composed(MessageForm::FallbackTemplate, message, None, why, blank))
-            }
-            _ => Err(Not::Fail(StepReason::OutsideWindowNoTemplate)),
-        }
+        let (message, blank) = render_template(template.ok_or(Passed::OutsideWindow)?, variables)?;
+        let why = "; outside the 24 hour window only an approved template goes out";
+        Ok(composed(MessageForm::FallbackTemplate, message, None, why, blank))
     }
 
     /// How dates and amounts are written, and what a step says that leaves its words to a tone: the
@@ -151,10 +106,10 @@ impl Context<'_> {
     }
 
     /// The step's words in the channel's own form, where they may go out as they are.
-    pub(crate) fn say(&self, step: &Step, channel: Channel, variables: &Variables) -> Result<Said, Not> {
-        let said = self.said(step, channel, variables).map_err(|_| Not::Fail(StepReason::MessageRejected))?;
+    pub(crate) fn say(&self, step: &Step, channel: Channel, variables: &Variables) -> Result<Said, Passed> {
+        let said = self.said(step, channel, variables).map_err(|_| Passed::MessageRejected)?;
         if self.sequence.strict_variables && !said.blank.is_empty() {
-            return Err(Not::Skip(StepReason::BlankVariable));
+            return Err(Passed::BlankVariable);
         }
         Ok(said)
     }
@@ -226,26 +181,6 @@ impl Context<'_> {
     }
 }
 
-/// The channels that a step may use, the wanted one first.
-pub(crate) fn wanted_channels(step: &Step, person: &Person) -> Vec<Channel> {
-    let one = |channel: StepChannel| match channel {
-        StepChannel::Whatsapp => Some(Channel::Whatsapp),
-        StepChannel::Email => Some(Channel::Email),
-        StepChannel::Sms => Some(Channel::Sms),
-        // The channel of the last exchange.
-        StepChannel::SameConversation => (!person.contact.last_inbound.is_empty()).then_some(Channel::Whatsapp),
-        StepChannel::Automatic => None,
-    };
-    let order = match step.channel {
-        StepChannel::Automatic if step.channel_order.is_empty() => {
-            &[StepChannel::SameConversation, StepChannel::Whatsapp, StepChannel::Email, StepChannel::Sms][..]
-        }
-        StepChannel::Automatic => &step.channel_order[..],
-        ref channel => std::slice::from_ref(channel),
-    };
-    order.iter().filter_map(|c| one(*c)).collect()
-}
-
 /// The step with which the thread of a step's email began: of those before it that go by email alone, the
 /// last one that begins a thread.
 fn first_of_thread<'s>(sequence: &'s Sequence, step: &Step, templates: &Templates) -> Option<&'s Step> {
@@ -255,18 +190,17 @@ fn first_of_thread<'s>(sequence: &'s Sequence, step: &Step, templates: &Template
     Some(emails.filter(|s| content::thread(&s.content, templates) == EmailThread::New).last().unwrap_or(first))
 }
 
-fn render_template(template: &WhatsappTemplate, variables: &Variables) -> Result<(Message, Vec<String>), Not> {
-    let rendered =
-        content::render_template(template, variables).map_err(|_| Not::Fail(StepReason::TemplateRejected))?;
+fn render_template(template: &WhatsappTemplate, variables: &Variables) -> Result<(Message, Vec<String>), Passed> {
+    let rendered = content::render_template(template, variables).map_err(|_| Passed::TemplateRejected)?;
     // WhatsApp refuses an empty parameter: a hole is never sent, `strict_variables` or not.
     if !rendered.blank.is_empty() {
-        return Err(Not::Skip(StepReason::BlankVariable));
+        return Err(Passed::BlankVariable);
     }
     Ok((Message::WhatsappTemplate(rendered), Vec::new()))
 }
 
 /// Where a channel reaches this contact.
-fn address(contact: &Contact, channel: Channel) -> Option<Recipient> {
+pub(super) fn address(contact: &Contact, channel: Channel) -> Option<Recipient> {
     match channel {
         Channel::Whatsapp => whatsapp_address(contact),
         Channel::Sms => contact.profile.phone.as_ref().map(|p| Recipient::Phone(p.trim_start_matches('+').to_owned())),

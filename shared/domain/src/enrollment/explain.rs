@@ -1,10 +1,12 @@
 //! Why has it not sent? Everything that stands between an enrollment and its next message, and until
 //! when, in words that a support agent understands. A view: nothing here decides.
 
+use super::choice::{Choice, not_by};
 use super::compose::Not;
 use super::plan::Context;
 use super::types::{Enrollment, HappeningCode, ParkReason, State, StepReason};
 use super::view::{adjustment, ended};
+use crate::message::Channel;
 use crate::time::{Timestamp, Zone};
 
 /// One thing that keeps the next step from going out.
@@ -35,6 +37,14 @@ pub fn explain(e: &Enrollment, context: &Context<'_>, now: Timestamp) -> Vec<Blo
         }
     }
     all
+}
+
+/// The channel by which the next step would go out when its time comes, and why by that one.
+pub fn channel(e: &Enrollment, context: &Context<'_>, now: Timestamp) -> Option<(Channel, String)> {
+    let step = context.sequence.steps.get(e.step as usize).filter(|_| !e.state.is_finished())?;
+    let choice = context.choose(e, step, e.due.map_or(now, |due| due.max(now)));
+    let why = choice.why();
+    choice.picked.ok().map(|composed| (composed.channel, why))
 }
 
 fn state(e: &Enrollment, context: &Context<'_>, zone: Zone, now: Timestamp) -> Blocking {
@@ -119,7 +129,9 @@ fn obstacles(e: &Enrollment, context: &Context<'_>, zone: Zone, now: Timestamp, 
         add(StepReason::RegionCap.as_str(), skipped(StepReason::RegionCap), None);
         return all;
     }
-    match context.compose(e, step, then) {
+    let Choice { picked, passed } = context.choose(e, step, then);
+    let each = if passed.len() > 1 { format!(" ({})", not_by(&passed)) } else { String::new() };
+    match picked {
         Ok(composed) => {
             // Of the next few seconds: it means nothing to a step that is not due.
             let is_due = e.state == State::Waiting && e.due.is_some_and(|due| due <= now);
@@ -130,9 +142,11 @@ fn obstacles(e: &Enrollment, context: &Context<'_>, zone: Zone, now: Timestamp, 
                 add("pair_limit", detail, Some(at));
             }
         }
-        Err(Not::Skip(reason)) => add(reason.as_str(), skipped(reason), None),
-        Err(Not::Fail(reason)) => add(reason.as_str(), format!("the step will fail: {}", reason.explain()), None),
-        Err(Not::Park(reason)) => add(reason.as_str(), reason.explain().to_owned(), None),
+        Err(Not::Skip(reason)) => add(reason.as_str(), format!("{}{each}", skipped(reason)), None),
+        Err(Not::Fail(reason)) => {
+            add(reason.as_str(), format!("the step will fail: {}{each}", reason.explain()), None);
+        }
+        Err(Not::Park(reason)) => add(reason.as_str(), format!("{}{each}", reason.explain()), None),
     }
     all
 }

@@ -37,6 +37,7 @@ fn moves() -> impl Strategy<Value = Move> {
         Just(Reaction::Transient),
         Just(Reaction::OutsideWindow),
         Just(Reaction::Recipient),
+        Just(Reaction::Bounced),
         Just(Reaction::Sender)
     ];
     prop_oneof![
@@ -56,13 +57,16 @@ fn moves() -> impl Strategy<Value = Move> {
 
 proptest! {
     #[test]
-    fn a_run_keeps_its_laws(script in prop::collection::vec(moves(), 1..60), open in any::<bool>(), limited in any::<bool>(), days in any::<bool>()) {
-        let mut world = World::new();
+    fn a_run_keeps_its_laws(script in prop::collection::vec(moves(), 1..60), open in any::<bool>(), limited in any::<bool>(), days in any::<bool>(), automatic in any::<bool>()) {
+        let mut world = if automatic { World::automatic() } else { World::new() };
         if open {
             world.person.contact.last_inbound.insert(world.sender.id, START.plus_hours(-2));
         }
         world.sender.limits.per_minute = limited.then_some(6);
         world.sender.limits.per_day = days.then_some(2);
+        if let Some(first) = world.senders.first_mut() {
+            first.limits = world.sender.limits.clone();
+        }
         // The sender's messages of each day that are given away, and those that may have been sent.
         let (mut given, mut sent): (BTreeMap<NaiveDate, u32>, BTreeMap<NaiveDate, u32>) = Default::default();
         let mut e = world.enrolled();
@@ -124,7 +128,8 @@ proptest! {
                 }
                 Move::Status(generation, status) => {
                     let attempt = AttemptRef { enrollment: e.id, generation: u32::from(generation) };
-                    let refusal = (status == DeliveryStatus::Failed).then(|| refusal(Reaction::OutsideWindow));
+                    let reaction = if generation % 2 == 0 { Reaction::OutsideWindow } else { Reaction::Recipient };
+                    let refusal = (status == DeliveryStatus::Failed).then(|| refusal(reaction));
                     let told = super::status::status(&e, attempt, &update(status, now, refusal), &planning, now);
                     if let Some(told) = &told && status == DeliveryStatus::Failed {
                         // A reported failure is the one thing that may open a step again.
@@ -143,6 +148,14 @@ proptest! {
                 Move::Reply(ends) => e.replied(now, ends.then_some(Outcome::Replied), now),
             };
             let Some(next) = next else { continue };
+            if let (Some(lease), None) = (&before.lease, &next.lease) {
+                let mut attempts = next.records.iter().flat_map(|r| &r.attempts);
+                let failed = |a: &Attempt| matches!(a.result, AttemptResult::Failed(_));
+                // A failure told before its lease ran out.
+                if attempts.any(|a| a.generation == lease.generation && failed(a)) {
+                    open_sends.retain(|s| *s != before.step);
+                }
+            }
             let mut holding = e.clone();
             holding.day = holds;
             if let Some(back) = holding.gives_back(&next, now) {
@@ -152,7 +165,10 @@ proptest! {
             }
             match (&before.lease, &next.lease) {
                 (None, Some(lease)) => {
-                    prop_assert_eq!(lease.day.is_some(), days);
+                    prop_assert_eq!(lease.day.is_some(), days && lease.sender == world.sender.id);
+                    let record = next.records.iter().find(|r| r.status == StepStatus::Scheduled);
+                    let refused = record.into_iter().flat_map(|r| &r.failed).find(|(channel, _)| *channel == lease.channel);
+                    prop_assert_eq!(refused, None, "a channel that has refused the step for good");
                     lease.day.into_iter().for_each(|day| *sent.entry(day).or_default() += 1);
                 }
                 (Some(lease), None) if lease.day.is_some() => {
@@ -182,7 +198,11 @@ proptest! {
             prop_assert_eq!(has_future, expects, "{:?}", e.state);
             prop_assert_eq!(e.wake.is_some(), expects, "{:?}", e.state);
             prop_assert_eq!(e.state == State::Sending, e.lease.is_some() && !e.state.is_finished());
-            prop_assert!(e.records.iter().all(|r| r.attempts.len() <= 3));
+            for record in &e.records {
+                let refused = |a: &&Attempt| matches!(a.result, AttemptResult::Refused(_));
+                prop_assert!(record.attempts.iter().filter(refused).count() <= 3);
+                prop_assert!(record.attempts.len() <= 3 + 2 * 3, "a text and a template a channel");
+            }
             prop_assert!(e.happenings.len() <= 12);
         }
         // It survives being stored.

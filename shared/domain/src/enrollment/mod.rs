@@ -3,7 +3,8 @@
 //!
 //! - [`enroll`](enroll::enroll): may this contact begin?
 //! - [`plan`](plan::plan): a timer fired; what now?
-//! - [`compose`]: what does the step say, by which channel and sender?
+//! - [`choice`]: by which channel and sender does the step go, and why not by the others?
+//! - [`compose`]: what does it say there?
 //! - [`settle`](settle::settle), [`status`](status::status): what a send came to.
 //! - [`control`]: pause, resume, skip, send now, finish.
 //! - [`migrate`]: on to another version.
@@ -18,6 +19,7 @@
 //! `generation`. While `Sending`, only settling and resolving change state, step, lease or token:
 //! the others leave an [`Intent`], a move to another version leaves `migrate_to`.
 
+pub mod choice;
 pub(crate) mod compose;
 pub mod control;
 pub mod day;
@@ -40,6 +42,9 @@ pub use types::{
     Outcome, ParkReason, PlannedSend, Reserved, Source, SourceType, State, StepReason, StepRecord, StepStatus,
 };
 
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod channels;
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod closing;

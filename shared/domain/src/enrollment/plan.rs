@@ -1,6 +1,7 @@
 //! A timer fired: what now? The one place that decides whether a message goes out. What it says, and by
-//! which channel and sender, is [`super::compose`]'s.
+//! which channel and sender, is [`super::choice`]'s.
 
+use super::choice::{Choice, Others, PassedOver};
 use super::compose::{Composed, Not};
 use super::day::DayWish;
 use super::pair;
@@ -17,7 +18,7 @@ use crate::ids::{SenderId, TenantId};
 use crate::message::Recipient;
 use crate::region::most_steps;
 use crate::sender::Sender;
-use crate::sequence::{Sequence, Step};
+use crate::sequence::{Sequence, Step, StepChannel};
 use crate::time::{Due, Timestamp, Unit, allowed_until, civil_day, day_begins, next_allowed, next_day_change};
 
 /// A send that waits longer than this in the queue is planned again.
@@ -135,20 +136,38 @@ pub fn plan(e: &Enrollment, generation: u32, context: &Context<'_>, now: Timesta
             next.schedule(&planning, now);
         });
     }
-    match context.compose(e, step, now) {
-        Ok(composed) => context.send(e, step, composed, &planning, now),
+    let Choice { picked, passed } = context.choose(e, step, now);
+    let told = |next: &mut Enrollment, passed| {
+        if step.channel == StepChannel::Automatic {
+            next.record(&step.key).passed = passed;
+        }
+    };
+    match picked {
+        Ok(composed) => context.send(e, step, composed, passed, &planning, now),
         Err(Not::Skip(reason)) => change(e, |next| {
+            told(next, passed);
             next.pass_over(&step.key, StepStatus::Skipped, reason, now);
             next.schedule(&planning, now);
         }),
-        Err(Not::Fail(reason)) => change(e, |next| next.fail(&step.key, step.on_failure, reason, &planning, now)),
+        Err(Not::Fail(reason)) => change(e, |next| {
+            told(next, passed);
+            next.fail(&step.key, step.on_failure, reason, &planning, now);
+        }),
         Err(Not::Park(reason)) => change(e, |next| next.park(reason, None, now)),
     }
 }
 
 impl Context<'_> {
     /// A step that may go out as far as its own rules are concerned: now the limits (TIME.md section 4).
-    fn send(&self, e: &Enrollment, step: &Step, composed: Composed, planning: &Planning<'_>, now: Timestamp) -> Plan {
+    fn send(
+        &self,
+        e: &Enrollment,
+        step: &Step,
+        composed: Composed,
+        passed: Vec<PassedOver>,
+        planning: &Planning<'_>,
+        now: Timestamp,
+    ) -> Plan {
         // A test is beside every limit but WhatsApp's own.
         let sender = self.sender(composed.sender).filter(|_| !e.is_test());
         let (calendar, window) = (planning.calendar, step.window.as_ref());
@@ -208,6 +227,7 @@ impl Context<'_> {
             message: composed.message,
             not_before: None,
             day: of_day.map(|_| today),
+            others: Others { passed, left: composed.left },
             not_after,
             contact_zone: self.person.contact.profile.timezone.clone(),
             target_dates: planning.target_dates.clone(),

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::types::{
-    Enrollment, Happening, HappeningCode, Intent, MessageForm, Outcome, ParkReason, State, StepReason, StepRecord,
+    AttemptResult, Enrollment, Happening, HappeningCode, Intent, Outcome, ParkReason, State, StepReason, StepRecord,
     StepStatus,
 };
 use crate::guard;
@@ -90,6 +90,13 @@ impl Enrollment {
         self.body.records.iter().filter(|r| r.possibly_sent()).count()
     }
 
+    /// The helpdesk's conversation into which its last message went.
+    pub(crate) fn went_into(&self) -> Option<&str> {
+        let attempts = self.body.records.iter().flat_map(|r| &r.attempts);
+        let sent = attempts.filter(|a| matches!(a.result, AttemptResult::Accepted(_) | AttemptResult::Unknown));
+        sent.max_by_key(|a| a.generation)?.conversation.as_deref()
+    }
+
     pub(crate) fn happened(&mut self, at: Timestamp, code: HappeningCode, detail: Option<String>) {
         /// Enough for people; the latest matter most.
         const KEPT: usize = 12;
@@ -168,12 +175,13 @@ impl Enrollment {
     }
 
     /// When a run whose steps are all done stops waiting for its last message's report: a failure may
-    /// still open the last step again (`reopen`), if it went out as free text and has a template.
+    /// still open the last step again (`reopen`), if it went out as free text and has a template, or if
+    /// another channel would have taken it.
     pub fn closes_at(&self, sequence: &Sequence) -> Option<Timestamp> {
         let last = sequence.steps.last().filter(|_| self.step as usize >= sequence.steps.len())?;
         let record = self.records.iter().find(|r| r.key == last.key && r.status == StepStatus::Sent)?;
-        let text = record.attempts.last().is_some_and(|a| a.form == MessageForm::Text);
-        (text && last.fallback_template.is_some()).then_some(record.sent_at?.plus_seconds(CLOSING_SECONDS))
+        let open = record.attempts.last().is_some_and(|a| !a.left.is_none());
+        open.then_some(record.sent_at?.plus_seconds(CLOSING_SECONDS))
     }
 
     /// A report has decided the last step: nothing is waited for any more.

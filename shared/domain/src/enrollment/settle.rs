@@ -1,13 +1,14 @@
 //! Claiming a step for one provider call, and what that call came to.
 
+use super::choice::has_other;
 use super::schedule::Planning;
 use super::types::{
     Attempt, AttemptResult, DaySlot, Enrollment, HappeningCode, Lease, MessageForm, Outcome, ParkReason, PlannedSend,
     State, StepReason, StepStatus,
 };
 use crate::guard;
-use crate::message::{DeliveryStatus, Reaction, Refusal, SendOutcome};
-use crate::sequence::OnFailure;
+use crate::message::{Channel, DeliveryStatus, Reaction, Recipient, Refusal, SendOutcome};
+use crate::sequence::{OnFailure, Step};
 use crate::time::Timestamp;
 
 /// A send whose outcome nobody knows is given this long for a status to tell.
@@ -16,7 +17,8 @@ pub const RESOLVE_AFTER_SECONDS: i64 = 15 * 60;
 const RETRY_FOR_SECONDS: i64 = 24 * 3600;
 const FIRST_BACKOFF_SECONDS: i64 = 15;
 const MAX_BACKOFF_SECONDS: i64 = 15 * 60;
-/// Refused attempts are known not to have gone out: only the latest few are kept.
+/// Refused attempts are known not to have gone out: only the latest few are kept. Others are few by
+/// themselves: a text and a template a channel.
 const KEPT_ATTEMPTS: usize = 3;
 
 impl Enrollment {
@@ -49,6 +51,11 @@ impl PlannedSend {
             channel: self.channel,
             form: self.form,
             day: self.day,
+            others: self.others.clone(),
+            conversation: match &self.to {
+                Recipient::Conversation(id) => Some(id.clone()),
+                Recipient::Phone(_) | Recipient::Bsuid(_) | Recipient::Email(_) => None,
+            },
             resolve_at: None,
             reported: None,
         }
@@ -165,6 +172,7 @@ impl Enrollment {
             let record = self.record(&step.key);
             let reported = if let AttemptResult::Accepted(status) = result { status } else { DeliveryStatus::Sent };
             record.attempt(&lease, result, provider_message_id);
+            record.passed.clone_from(&lease.others.passed);
             // An earlier attempt may have been reported as delivered meanwhile.
             let reached = guard!(SettleRank, record.possibly_sent());
             record.status = if reached { record.status } else { StepStatus::Sent };
@@ -189,7 +197,7 @@ impl Enrollment {
         if let Some(step) = planning.step(self.step) {
             self.record(&step.key).attempt(&lease, AttemptResult::Failed(refusal.code.clone()), id);
         }
-        self.decide_refused(refusal, lease.form, planning, now);
+        self.decide_refused(refusal, &lease, planning, now);
     }
 
     fn settle_refused(&mut self, refusal: &Refusal, planning: &Planning<'_>, now: Timestamp) {
@@ -199,12 +207,13 @@ impl Enrollment {
         if let Some(step) = planning.step(self.step) {
             self.record(&step.key).attempt(&lease, AttemptResult::Refused(refusal.code.clone()), None);
         }
-        self.decide_refused(refusal, lease.form, planning, now);
+        self.decide_refused(refusal, &lease, planning, now);
     }
 
-    /// Known not to have reached the person: again later, by template, parked, or failed.
-    fn decide_refused(&mut self, refusal: &Refusal, form: MessageForm, planning: &Planning<'_>, now: Timestamp) {
-        let in_flight = self.step;
+    /// Known not to have reached the person: again later, by template, by another channel, parked, or
+    /// failed.
+    fn decide_refused(&mut self, refusal: &Refusal, lease: &Lease, planning: &Planning<'_>, now: Timestamp) {
+        let (in_flight, form) = (self.step, lease.form);
         let Some(step) = planning.step(in_flight) else { return };
         if guard!(SettleRank, self.has_possibly_sent(&step.key)) {
             // An earlier attempt has reached the person after all: there is nothing left to try.
@@ -232,16 +241,16 @@ impl Enrollment {
                 record.tries += 1;
                 let tries = record.tries;
                 if now.seconds_since(first) >= RETRY_FOR_SECONDS {
-                    self.fail(&step.key, step.on_failure, StepReason::ProviderUnavailable, planning, now);
+                    self.next_channel_or_fail(step, refusal, lease, planning, now);
                 } else {
                     self.again_at(now.plus_seconds(backoff(tries, refusal)), now, &refusal.code);
                 }
             }
-            Reaction::OutsideWindow if form == MessageForm::Text && step.fallback_template.is_some() => {
+            Reaction::OutsideWindow if lease.others.left.template => {
                 self.record(&step.key).template_only = true;
                 self.again_at(now, now, &refusal.code);
             }
-            Reaction::Sender => {
+            Reaction::Sender if !lease.others.left.channel => {
                 self.due = Some(now);
                 self.caught_up = true;
                 self.park(ParkReason::SenderSuspended, None, now);
@@ -250,11 +259,62 @@ impl Enrollment {
                 self.pass_over(&step.key, StepStatus::Failed, StepReason::Suppressed, now);
                 self.end(Outcome::Unsubscribed, None, now);
             }
-            Reaction::OutsideWindow | Reaction::Recipient | Reaction::Message | Reaction::Template => {
-                self.fail(&step.key, step.on_failure, reason(refusal.reaction, form), planning, now);
-            }
+            Reaction::Sender
+            | Reaction::OutsideWindow
+            | Reaction::Recipient
+            | Reaction::Bounced
+            | Reaction::Message
+            | Reaction::Template => self.next_channel_or_fail(step, refusal, lease, planning, now),
         }
         self.apply_intents(in_flight, planning, now);
+    }
+
+    /// This channel has refused the step for good.
+    fn next_channel_or_fail(
+        &mut self,
+        step: &Step,
+        refusal: &Refusal,
+        lease: &Lease,
+        planning: &Planning<'_>,
+        now: Timestamp,
+    ) {
+        let reason = reason(refusal.reaction, lease.form);
+        if lease.others.left.channel {
+            self.leave_channel(&step.key, lease.channel, reason, &refusal.code, now);
+            self.state = State::Waiting;
+            self.due = Some(now);
+            self.wake = Some(now);
+            self.caught_up = true;
+        } else if self.bounces_out(refusal.reaction, lease.channel, self.step as usize, planning) {
+            self.pass_over(&step.key, StepStatus::Failed, reason, now);
+            self.end(Outcome::Bounced, None, now);
+        } else {
+            self.fail(&step.key, step.on_failure, reason, planning, now);
+        }
+    }
+
+    /// From now on the step goes by another channel, as if it had not been tried before.
+    pub(super) fn leave_channel(
+        &mut self,
+        key: &str,
+        channel: Channel,
+        reason: StepReason,
+        code: &str,
+        now: Timestamp,
+    ) {
+        let record = self.record(key);
+        record.failed.push((channel, reason));
+        record.template_only = false;
+        record.tries = 0;
+        record.first_try = None;
+        self.happened(now, HappeningCode::NextChannel, Some(format!("{} ({code})", channel.as_str())));
+    }
+
+    /// Whether a bounce leaves the run nothing to do: no step behind this one (`at`) may go by another
+    /// channel.
+    pub(super) fn bounces_out(&self, reaction: Reaction, channel: Channel, at: usize, planning: &Planning<'_>) -> bool {
+        let mut rest = planning.sequence.steps.iter().skip(at + 1);
+        reaction == Reaction::Bounced && self.migrate_to.is_none() && !rest.any(|step| has_other(step, channel))
     }
 
     fn again_at(&mut self, at: Timestamp, now: Timestamp, code: &str) {
@@ -282,12 +342,12 @@ impl Enrollment {
     }
 }
 
-fn reason(reaction: Reaction, form: MessageForm) -> StepReason {
+pub(super) fn reason(reaction: Reaction, form: MessageForm) -> StepReason {
     match reaction {
         Reaction::Throttled | Reaction::Pair | Reaction::Transient | Reaction::Sender => {
             StepReason::ProviderUnavailable
         }
-        Reaction::Recipient => StepReason::RecipientUnreachable,
+        Reaction::Recipient | Reaction::Bounced => StepReason::RecipientUnreachable,
         Reaction::Message if form == MessageForm::Text => StepReason::MessageRejected,
         Reaction::Message | Reaction::Template => StepReason::TemplateRejected,
         Reaction::OutsideWindow => StepReason::OutsideWindowNoTemplate,
@@ -308,8 +368,10 @@ fn backoff(tries: u32, refusal: &Refusal) -> i64 {
 
 impl super::types::StepRecord {
     fn attempt(&mut self, lease: &Lease, result: AttemptResult, provider_message_id: Option<String>) {
-        if self.attempts.len() == KEPT_ATTEMPTS {
-            let oldest = self.attempts.iter().position(|a| matches!(a.result, AttemptResult::Refused(_))).unwrap_or(0);
+        let refused = |a: &Attempt| matches!(a.result, AttemptResult::Refused(_));
+        if self.attempts.len() >= KEPT_ATTEMPTS
+            && let Some(oldest) = self.attempts.iter().position(refused)
+        {
             self.attempts.remove(oldest);
         }
         self.attempts.push(Attempt {
@@ -318,6 +380,8 @@ impl super::types::StepRecord {
             sender: lease.sender,
             channel: lease.channel,
             form: lease.form,
+            left: lease.others.left,
+            conversation: lease.conversation.clone(),
             result,
             provider_message_id,
         });

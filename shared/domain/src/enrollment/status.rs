@@ -1,7 +1,8 @@
 //! What a provider reports about a message after it was accepted.
 
 use super::schedule::Planning;
-use super::types::{Attempt, AttemptResult, Enrollment, MessageForm, Outcome, Reported, State, StepReason, StepStatus};
+use super::settle::reason;
+use super::types::{Attempt, AttemptResult, Enrollment, Outcome, Reported, State, StepStatus};
 use crate::guard;
 use crate::ids::AttemptRef;
 use crate::message::{DeliveryStatus, Reaction, StatusUpdate};
@@ -13,7 +14,7 @@ use crate::time::Timestamp;
 ///
 /// A status takes effect in any state, a finished run too. It settles a send whose outcome was
 /// unknown. A failure reported for the latest accepted attempt reopens its step where another way
-/// is left (the template), else fails it.
+/// is left (the template, another channel), else fails it.
 pub fn status(
     e: &Enrollment,
     attempt: AttemptRef,
@@ -111,7 +112,7 @@ impl Enrollment {
     ) -> bool {
         let record = &mut self.body.records[at];
         let latest = attempt + 1 == record.attempts.len();
-        let Attempt { result, form, .. } = &mut record.attempts[attempt];
+        let result = &mut record.attempts[attempt].result;
         match result {
             AttemptResult::Accepted(DeliveryStatus::Sent) | AttemptResult::Unknown => {}
             // Delivered is delivered; a repeat changes nothing.
@@ -120,50 +121,56 @@ impl Enrollment {
         let refusal = update.refusal.as_ref();
         let code = refusal.map_or_else(|| "failed".to_owned(), |r| r.code.clone());
         *result = AttemptResult::Failed(code);
-        let form = *form;
+        let failed = record.attempts[attempt].clone();
         if !latest || record.status > StepStatus::Sent {
             return true;
         }
         let reaction = refusal.map_or(Reaction::Recipient, |r| r.reaction);
         record.status = StepStatus::Failed;
-        record.reason = Some(match reaction {
-            Reaction::OutsideWindow => StepReason::OutsideWindowNoTemplate,
-            Reaction::Template => StepReason::TemplateRejected,
-            Reaction::Message if form == MessageForm::Text => StepReason::MessageRejected,
-            Reaction::Message => StepReason::TemplateRejected,
-            Reaction::OptedOut => StepReason::Suppressed,
-            Reaction::Throttled | Reaction::Pair | Reaction::Transient | Reaction::Sender => {
-                StepReason::ProviderUnavailable
-            }
-            Reaction::Recipient => StepReason::RecipientUnreachable,
-        });
+        record.reason = Some(reason(reaction, failed.form));
         record.decided_at = Some(now);
         record.sent_at = None;
         let key = record.key.clone();
-        self.reopen(&key, reaction, form, planning, now);
+        self.reopen(&key, reaction, &failed, planning, now);
         true
     }
 
-    /// The step goes out by its template after all: only while the next step is unclaimed.
-    fn reopen(&mut self, key: &str, reaction: Reaction, form: MessageForm, planning: &Planning<'_>, now: Timestamp) {
+    /// The step goes out another way after all, by its template or by another channel: only while the
+    /// next step is unclaimed.
+    fn reopen(&mut self, key: &str, reaction: Reaction, failed: &Attempt, planning: &Planning<'_>, now: Timestamp) {
         let Some(index) = planning.sequence.steps.iter().position(|s| s.key == key) else { return };
         let step = &planning.sequence.steps[index];
-        let another_way =
-            reaction == Reaction::OutsideWindow && form == MessageForm::Text && step.fallback_template.is_some();
+        let by_template = reaction == Reaction::OutsideWindow && failed.left.template;
+        let another_way = by_template || (failed.left.channel && reaction != Reaction::OptedOut);
         let unclaimed = matches!(self.state, State::Waiting | State::Paused) && index as u32 + 1 == self.step;
         if !another_way || guard!(ReopenUnclaimed, !unclaimed) {
-            if step.on_failure == OnFailure::Stop && !self.state.is_finished() {
-                self.end(Outcome::Failed, None, now);
+            let outcome = if !another_way && self.bounces_out(reaction, failed.channel, index, planning) {
+                Outcome::Bounced
+            } else if step.on_failure == OnFailure::Stop {
+                Outcome::Failed
+            } else {
+                return;
+            };
+            if !self.state.is_finished() {
+                self.end(outcome, None, now);
                 self.next_generation();
             }
             return;
         }
+        self.step = index as u32;
+        if by_template {
+            self.record(key).template_only = true;
+        } else {
+            let code = match &failed.result {
+                AttemptResult::Failed(code) => code.as_str(),
+                _ => "failed",
+            };
+            self.leave_channel(key, failed.channel, reason(reaction, failed.form), code, now);
+        }
         let record = self.record(key);
-        record.template_only = true;
         record.status = StepStatus::Scheduled;
         record.reason = None;
         record.decided_at = None;
-        self.step = index as u32;
         self.caught_up = true;
         // Its wait is over: it would count again from the send that failed.
         self.send_now = true;

@@ -3,6 +3,7 @@ use std::collections::BTreeMap;
 use chrono::NaiveDate;
 use serde::{Deserialize, Serialize};
 
+use super::choice::{Left, Others, PassedOver};
 use crate::contact::TargetRef;
 use crate::conversation::Heard;
 use crate::ids::{AttemptRef, EnrollmentId, SenderId, TenantId};
@@ -241,6 +242,11 @@ pub struct Lease {
     /// The day of its sender that it uses a message of.
     #[serde(rename = "d", default, skip_serializing_if = "Option::is_none")]
     pub day: Option<NaiveDate>,
+    #[serde(rename = "o", default, skip_serializing_if = "Others::is_empty")]
+    pub others: Others,
+    /// The helpdesk's conversation that it goes into.
+    #[serde(rename = "v", default, skip_serializing_if = "Option::is_none")]
+    pub conversation: Option<String>,
     /// Set when nobody knows whether the provider took it: then it counts as sent.
     #[serde(rename = "r", default, skip_serializing_if = "Option::is_none")]
     pub resolve_at: Option<Timestamp>,
@@ -315,12 +321,18 @@ pub struct StepRecord {
     /// Only the template may go out: the provider said that the window is closed.
     #[serde(rename = "ft", default, skip_serializing_if = "is_false")]
     pub template_only: bool,
+    /// The channels that it was last not sent by, where it could choose.
+    #[serde(rename = "po", default, skip_serializing_if = "Vec::is_empty")]
+    pub passed: Vec<PassedOver>,
+    /// The channels that refused it for good, and why: it took another one each time.
+    #[serde(rename = "fc", default, skip_serializing_if = "Vec::is_empty")]
+    pub failed: Vec<(Channel, StepReason)>,
     /// How often it was tried and known not to be accepted.
     #[serde(rename = "n", default, skip_serializing_if = "is_zero")]
     pub tries: u32,
     #[serde(rename = "n0", default, skip_serializing_if = "Option::is_none")]
     pub first_try: Option<Timestamp>,
-    /// The latest few: older refusals are only counted.
+    /// Of refusals the latest few: older ones are only counted.
     #[serde(rename = "a", default, skip_serializing_if = "Vec::is_empty")]
     pub attempts: Vec<Attempt>,
 }
@@ -339,6 +351,8 @@ impl StepRecord {
             read_at: None,
             replied_at: None,
             template_only: false,
+            passed: Vec::new(),
+            failed: Vec::new(),
             tries: 0,
             first_try: None,
             attempts: Vec::new(),
@@ -366,7 +380,7 @@ pub enum StepStatus {
     Replied,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, utoipa::ToSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum StepReason {
     Past,
@@ -396,6 +410,10 @@ pub struct Attempt {
     pub channel: Channel,
     #[serde(rename = "f")]
     pub form: MessageForm,
+    #[serde(rename = "l", default, skip_serializing_if = "Left::is_none")]
+    pub left: Left,
+    #[serde(rename = "v", default, skip_serializing_if = "Option::is_none")]
+    pub conversation: Option<String>,
     #[serde(rename = "x")]
     pub result: AttemptResult,
     #[serde(rename = "m", default, skip_serializing_if = "Option::is_none")]
@@ -440,6 +458,8 @@ pub enum HappeningCode {
     Parked,
     Replanned,
     Retrying,
+    /// Refused for good on one channel, on to another; the detail is "whatsapp (131026)".
+    NextChannel,
     Unknown,
     SendNow,
     /// Over the sender's rate: its turn comes later.
@@ -472,6 +492,8 @@ pub struct PlannedSend {
     /// The day of its sender that it uses a message of.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub day: Option<NaiveDate>,
+    #[serde(default, skip_serializing_if = "Others::is_empty")]
+    pub others: Others,
     /// Past it (quiet hours began while it was buffered) the step is planned again.
     pub not_after: Timestamp,
     /// For the next wait: the contact's zone, if it has one.

@@ -1,5 +1,6 @@
 //! Steps and timeline for people: a view of the stored state, no writes of its own.
 
+use super::choice::not_by;
 use super::types::{
     AttemptResult, Enrollment, HappeningCode, MessageForm, Outcome, ParkReason, State, StepReason, StepRecord,
     StepStatus,
@@ -109,6 +110,10 @@ impl Enrollment {
                 HappeningCode::Retrying => {
                     ("retrying", format!("the provider refused ({}), tried again later", detail.unwrap_or("no code")))
                 }
+                HappeningCode::NextChannel => {
+                    let detail = detail.unwrap_or("its channel");
+                    ("next_channel", format!("refused for good by {detail}, on to another channel"))
+                }
                 HappeningCode::Unknown => {
                     ("unknown", "no answer from the provider: never sent twice, waiting for its report".to_owned())
                 }
@@ -181,15 +186,20 @@ impl StepRecord {
                 MessageForm::FallbackTemplate => "template, because the 24 h window was closed",
             };
             let doubt = if attempt.result == AttemptResult::Unknown { " (unconfirmed)" } else { "" };
-            add(self.sent_at, "sent", format!("sent by {channel} as {form}{doubt}"));
+            add(self.sent_at, "sent", format!("sent by {channel} as {form}{doubt}{}", self.others()));
         }
         add(self.delivered_at, "delivered", "delivered".into());
         add(self.read_at, "read", "read".into());
         add(self.replied_at, "replied", "the contact replied".into());
         if let Some(reason) = self.reason {
             let verb = if self.status == StepStatus::Skipped { "skipped" } else { "failed" };
-            add(self.decided_at, verb, format!("{verb}: {}", reason.explain()));
+            add(self.decided_at, verb, format!("{verb}: {}{}", reason.explain(), self.others()));
         }
+    }
+
+    /// The channels that it was not sent by, if it had a choice.
+    fn others(&self) -> String {
+        if self.passed.is_empty() { String::new() } else { format!(" ({})", not_by(&self.passed)) }
     }
 }
 

@@ -13,9 +13,9 @@ use super::*;
 use crate::account::Settings;
 use crate::contact::{Contact, Person, Profile};
 use crate::ids::{AttemptRef, ContactId, Ids, SenderId, SequenceId, TenantId};
-use crate::message::{DeliveryStatus, ProviderKind, Reaction, Refusal, SendOutcome, StatusUpdate};
+use crate::message::{Channel, DeliveryStatus, ProviderKind, Reaction, Refusal, SendOutcome, StatusUpdate};
 use crate::sender::Sender;
-use crate::sequence::Sequence;
+use crate::sequence::{Sequence, StepChannel};
 use crate::signal::Signal;
 use crate::time::{Calendar, Timestamp};
 
@@ -31,6 +31,8 @@ pub(super) struct World {
     pub(super) moves_to: Option<Sequence>,
     pub(super) settings: Settings,
     pub(super) sender: Sender,
+    /// Instead of that one alone, where there are several.
+    pub(super) senders: Vec<Sender>,
     pub(super) calendar: Calendar,
     pub(super) dates: BTreeMap<String, String>,
 }
@@ -63,7 +65,7 @@ impl World {
             rev: 1,
             created_at: START,
             name: "Loja".into(),
-            channel: crate::message::Channel::Whatsapp,
+            channel: Channel::Whatsapp,
             provider: ProviderKind::WhatsappCloud,
             config: json!({}),
             limits: crate::sender::SenderLimits::default(),
@@ -77,9 +79,32 @@ impl World {
             moves_to: None,
             settings: Settings { enabled: true, ..Settings::default() },
             sender,
+            senders: Vec::new(),
             calendar: Calendar::default(),
             dates: BTreeMap::new(),
         }
+    }
+
+    /// Its steps choose among WhatsApp, email and SMS, and the contact can be reached by each.
+    pub(super) fn automatic() -> Self {
+        let mut world = Self::new();
+        for (step, n) in world.sequence.steps.iter_mut().zip(1..) {
+            step.channel = StepChannel::Automatic;
+            step.channel_order = vec![StepChannel::Whatsapp, StepChannel::Email, StepChannel::Sms];
+            let email = json!({"subject": format!("Fatura {n}"), "thread": "new"});
+            step.content.email = Some(serde_json::from_value(email).unwrap());
+        }
+        let mut ids = Ids::from_seed([3; 32]);
+        let mut sender =
+            |channel, provider| Sender::new(SenderId::of(world.tenant, &mut ids), START, channel, provider, json!({}));
+        world.senders = vec![
+            world.sender.clone(),
+            sender(Channel::Email, ProviderKind::Ses),
+            sender(Channel::Sms, ProviderKind::AwsSms),
+            sender(Channel::Conversation, ProviderKind::Chatwoot),
+        ];
+        world.person.contact.profile.email = Some("ana@example.com".into());
+        world
     }
 
     pub(super) fn wish(&self) -> Wish {
@@ -115,7 +140,7 @@ impl World {
             sequence: &self.sequence,
             moves_to: self.moves_to.as_ref(),
             settings: &self.settings,
-            senders: std::slice::from_ref(&self.sender),
+            senders: if self.senders.is_empty() { std::slice::from_ref(&self.sender) } else { &self.senders },
             templates: &NO_TEMPLATES,
         }
     }

@@ -3,6 +3,7 @@
 use super::texts::{Kind, texts};
 use super::{Facts, Findings, message_templates, templates};
 use crate::content::{self, Text, limits, unknown_variables};
+use crate::enrollment::choice::{candidates, channel_of};
 use crate::follow_ups::wordless;
 use crate::message::Channel;
 use crate::sender::Sender;
@@ -26,55 +27,96 @@ pub(super) fn step(sequence: &Sequence, step: &Step, at: &str, facts: &Facts<'_>
     }
 }
 
-/// The senders that a step may go through, by API.md's rule: its own; else the account's default
-/// for the channel; else the only one of that channel. Says what is missing.
-fn senders<'a>(step: &Step, at: &str, facts: &Facts<'a>, found: &mut Findings) -> Vec<&'a Sender> {
-    let wanted = channels(step);
+/// The senders that a step may go through.
+pub(super) struct Senders<'a> {
+    /// By its own channels: its `sender_id`; else the account's default for the channel; else the only one
+    /// of that channel (API.md, Senders).
+    pub(super) own: Vec<&'a Sender>,
+    /// Through which the contact's conversation may run that it would go on with.
+    pub(super) conversation: Vec<&'a Sender>,
+}
+
+impl<'a> Senders<'a> {
+    pub(super) fn all(&self) -> impl Iterator<Item = &'a Sender> {
+        let more = self.conversation.iter().filter(|sender| !self.own.iter().any(|own| own.id == sender.id));
+        self.own.iter().chain(more).copied()
+    }
+}
+
+/// Says what is missing: a step is refused if nothing carries it, and a channel of an order that nothing
+/// carries is a warning.
+fn senders<'a>(step: &Step, at: &str, facts: &Facts<'a>, found: &mut Findings) -> Senders<'a> {
+    let mut senders = Senders { own: Vec::new(), conversation: Vec::new() };
+    let (wanted, automatic) = (candidates(step), step.channel == StepChannel::Automatic);
+    let mut named = None;
     if let Some(id) = step.sender_id {
         let pointer = format!("{at}/sender_id");
-        let Some(sender) = facts.senders.iter().find(|s| s.id == id) else {
+        named = facts.senders.iter().find(|s| s.id == id);
+        let Some(sender) = named else {
             found.problem(pointer, "unknown_reference", "there is no such sender");
-            return Vec::new();
+            return senders;
         };
-        if !wanted.contains(&sender.channel) && sender.channel != Channel::Conversation {
+        if !wanted.iter().any(|asked| channel_of(*asked).is_none_or(|channel| channel == sender.channel)) {
             let detail =
                 format!("the sender `{}` is for {}, not for this step's channel", sender.name, sender.channel.as_str());
             found.problem(pointer, "sender_channel_mismatch", detail);
-            return Vec::new();
+            return senders;
         }
-        suspended(sender, at, found);
-        return vec![sender];
+        if !automatic {
+            suspended(sender, at, found);
+            senders.own.push(sender);
+            return senders;
+        }
     }
-    let (mut picked, mut ambiguous) = (Vec::new(), None);
-    for channel in &wanted {
-        let default = facts.settings.default_senders.get(channel);
-        if let Some(sender) = default.and_then(|id| facts.senders.iter().find(|s| s.id == *id)) {
-            picked.push(sender);
+    let (mut ambiguous, mut missing) = (Vec::new(), Vec::new());
+    for asked in wanted {
+        let Some(channel) = channel_of(*asked) else {
+            senders.conversation = facts.senders.iter().collect();
             continue;
-        }
-        let all: Vec<_> = facts.senders.iter().filter(|s| s.channel == *channel).collect();
-        match all.as_slice() {
-            [] => {}
-            [only] => picked.push(only),
-            _ => ambiguous = ambiguous.or(Some(*channel)),
+        };
+        let default = facts.settings.default_senders.get(&channel);
+        let default = default.and_then(|id| facts.senders.iter().find(|s| s.id == *id));
+        let all: Vec<_> = facts.senders.iter().filter(|s| s.channel == channel).collect();
+        match (named.filter(|s| s.channel == channel).or(default), all.as_slice()) {
+            (Some(sender), _) => senders.own.push(sender),
+            (None, []) => missing.push((*asked, channel.as_str())),
+            (None, [only]) => senders.own.push(only),
+            (None, _) => ambiguous.push((*asked, channel.as_str())),
         }
     }
-    match (picked.as_slice(), ambiguous) {
-        ([], Some(channel)) => {
-            let channel = channel.as_str();
-            let detail = format!(
-                "there are several {channel} senders: name one in sender_id, or set the account's default for {channel}"
-            );
-            found.problem(format!("{at}/sender_id"), "sender_ambiguous", detail);
+    senders.own.iter().for_each(|sender| suspended(sender, at, found));
+    let helpdesk = senders.conversation.iter().any(|s| s.channel == Channel::Conversation);
+    let only_conversation = wanted.iter().all(|asked| channel_of(*asked).is_none());
+    let carried = !senders.own.is_empty() || helpdesk || (only_conversation && !senders.conversation.is_empty());
+    let several = |channel: &str| {
+        format!(
+            "there are several {channel} senders: name one in sender_id, or set the account's default for {channel}"
+        )
+    };
+    let in_order = |asked| step.channel_order.iter().position(|c| *c == asked);
+    for (asked, channel) in &ambiguous {
+        match in_order(*asked).filter(|_| carried) {
+            Some(i) => found.warn(format!("{at}/channel_order/{i}"), "sender_ambiguous", several(channel)),
+            None if carried => found.warn(format!("{at}/channel"), "sender_ambiguous", several(channel)),
+            None => {
+                found.problem(format!("{at}/sender_id"), "sender_ambiguous", several(channel));
+                return senders;
+            }
         }
-        ([], None) => {
-            let names: Vec<_> = wanted.iter().map(|c| c.as_str()).collect();
-            let detail = format!("the account has no sender for {}", names.join(", "));
-            found.problem(format!("{at}/channel"), "sender_missing", detail);
-        }
-        (picked, _) => picked.iter().for_each(|sender| suspended(sender, at, found)),
     }
-    picked
+    if carried {
+        for (asked, channel) in &missing {
+            if let Some(i) = in_order(*asked).filter(|_| automatic) {
+                let detail = format!("the account has no sender for {channel}: the step never goes by it");
+                found.warn(format!("{at}/channel_order/{i}"), "sender_missing", detail);
+            }
+        }
+    } else {
+        let names: Vec<_> = missing.iter().map(|(_, channel)| *channel).collect();
+        let names = if names.is_empty() { "any conversation".to_owned() } else { names.join(", ") };
+        found.problem(format!("{at}/channel"), "sender_missing", format!("the account has no sender for {names}"));
+    }
+    senders
 }
 
 fn suspended(sender: &Sender, at: &str, found: &mut Findings) {
@@ -83,28 +125,6 @@ fn suspended(sender: &Sender, at: &str, found: &mut Findings) {
             format!("the sender `{}` is suspended ({}): nothing goes out through it", sender.name, suspension.code);
         found.warn(format!("{at}/channel"), "sender_suspended", detail);
     }
-}
-
-/// The channels that a step may use. The existing conversation is on WhatsApp for now: senders of
-/// other channels do not exist.
-pub(super) fn channels(step: &Step) -> Vec<Channel> {
-    let one = |channel: &StepChannel| match channel {
-        StepChannel::Whatsapp | StepChannel::SameConversation => vec![Channel::Whatsapp],
-        StepChannel::Email => vec![Channel::Email],
-        StepChannel::Sms => vec![Channel::Sms],
-        StepChannel::Automatic => vec![Channel::Whatsapp, Channel::Email, Channel::Sms],
-    };
-    let wanted: Vec<Channel> = match step.channel {
-        StepChannel::Automatic if !step.channel_order.is_empty() => step.channel_order.iter().flat_map(one).collect(),
-        ref channel => one(channel),
-    };
-    let mut each = Vec::new();
-    for channel in wanted {
-        if !each.contains(&channel) {
-            each.push(channel);
-        }
-    }
-    each
 }
 
 /// Every AI step has a static text that goes out when AI does not.
@@ -116,27 +136,28 @@ fn static_fallback(step: &Step, at: &str, found: &mut Findings) {
     }
 }
 
-fn bot(step: &Step, at: &str, senders: &[&Sender], found: &mut Findings) {
-    if step.content.type_ == ContentType::Bot && senders.iter().any(|s| !s.has_bots()) {
+fn bot(step: &Step, at: &str, senders: &Senders<'_>, found: &mut Findings) {
+    let mut all = senders.all().peekable();
+    if step.content.type_ == ContentType::Bot && all.peek().is_some() && !all.any(Sender::has_bots) {
         let detail = "only a helpdesk conversation can hand over to a bot";
         found.problem(format!("{at}/content/type"), "bot_needs_helpdesk", detail);
     }
 }
 
-fn audio(step: &Step, at: &str, senders: &[&Sender], found: &mut Findings) {
+fn audio(step: &Step, at: &str, senders: &Senders<'_>, found: &mut Findings) {
     let audio = step.content.media.as_ref().is_some_and(|m| m.kind == MediaKind::Audio);
-    if audio && senders.iter().any(|s| s.channel == Channel::Whatsapp) {
+    if audio && senders.all().any(|s| s.channel == Channel::Whatsapp) {
         let detail = "WhatsApp shows no text beside an audio: only the audio goes out there";
         found.warn(format!("{at}/content/text"), "text_not_shown", detail);
     }
 }
 
 /// An email that begins a thread names its subject; one that stays in a thread has that thread's.
-fn email(sequence: &Sequence, step: &Step, at: &str, senders: &[&Sender], facts: &Facts<'_>, found: &mut Findings) {
+fn email(sequence: &Sequence, step: &Step, at: &str, senders: &Senders<'_>, facts: &Facts<'_>, found: &mut Findings) {
     let named = step.channel == StepChannel::Email || step.channel_order.contains(&StepChannel::Email);
     let Some(words) = content::words(&step.content, facts.templates) else { return };
     // A tone brings a subject with its words.
-    if !(named || senders.iter().any(|s| s.channel == Channel::Email)) || wordless(step).is_some() {
+    if !(named || senders.own.iter().any(|s| s.channel == Channel::Email)) || wordless(step).is_some() {
         return;
     }
     let pointer = match step.content.type_ {
@@ -148,7 +169,13 @@ fn email(sequence: &Sequence, step: &Step, at: &str, senders: &[&Sender], facts:
     let new = variant.is_some_and(|e| e.thread == EmailThread::New);
     let earlier = sequence.steps.iter().take_while(|s| s.key != step.key).any(|s| s.channel == StepChannel::Email);
     match (subject, new || !earlier) {
-        (false, true) => found.problem(pointer, "subject_missing", "an email that begins a thread needs a subject"),
+        (false, true) if named => {
+            found.problem(pointer, "subject_missing", "an email that begins a thread needs a subject");
+        }
+        (false, true) => {
+            let detail = "an email needs a subject: without one the step never goes by email";
+            found.warn(pointer, "subject_missing", detail);
+        }
         (true, false) => {
             let detail =
                 "this email stays in the thread of the one before, with its subject; set thread to new for another";

@@ -1,39 +1,60 @@
 //! WhatsApp's 24 h window and the templates that may go out beyond it.
 
-use super::rules::channels;
+use super::rules::Senders;
 use super::{Findings, part};
+use crate::enrollment::choice::{candidates, channel_of};
 use crate::message::Channel;
 use crate::sender::{KnownTemplate, Sender};
 use crate::sequence::{
-    ContentType, OutsideWindow, Step, TemplateButtonType, TemplateHeaderType, TemplateParameters, WhatsappTemplate,
+    ContentType, OutsideWindow, Step, StepChannel, TemplateButtonType, TemplateHeaderType, TemplateParameters,
+    WhatsappTemplate,
 };
 
 /// A contact who never wrote is outside the window, so any step may be; and templates are judged
 /// against each sender's synced list (API.md, Senders).
-pub(super) fn check(step: &Step, at: &str, senders: &[&Sender], found: &mut Findings) {
-    let with_window: Vec<&Sender> = senders.iter().copied().filter(|s| s.has_reply_window()).collect();
-    // Without a sender the channel decides: what is missing is said together, not one by one.
-    let windowed = !with_window.is_empty() || (senders.is_empty() && channels(step).contains(&Channel::Whatsapp));
+pub(super) fn check(step: &Step, at: &str, senders: &Senders<'_>, found: &mut Findings) {
+    // What a conversation runs through is judged only where nothing else is known.
+    let own = if senders.own.is_empty() { &senders.conversation } else { &senders.own };
+    let judged: Vec<&Sender> = own.iter().copied().filter(|s| s.has_templates()).collect();
     if step.content.type_ == ContentType::WhatsappTemplate {
         let here = format!("{at}/content");
-        if !channels(step).contains(&Channel::Whatsapp) {
+        let mut all = senders.all().peekable();
+        let mut wanted = candidates(step).iter().map(|asked| channel_of(*asked));
+        let carried = |s: &Sender| s.has_templates() || s.channel == Channel::Conversation;
+        if !wanted.any(|channel| channel.is_none_or(|c| c == Channel::Whatsapp)) {
             let detail = "a WhatsApp template only goes out by whatsapp, same_conversation or automatic";
             found.problem(&here, "channel_mismatch", detail);
+        } else if all.peek().is_some() && !all.any(carried) {
+            found.problem(&here, "channel_mismatch", "none of this step's senders sends WhatsApp templates");
         } else if let Some(template) = step.content.whatsapp_template() {
-            with_window.iter().for_each(|sender| known(&template, sender, &here, found));
+            judged.iter().for_each(|sender| known(&template, sender, &here, found));
         }
         return;
     }
-    if step.content.type_ == ContentType::Bot || !windowed || step.outside_window == OutsideWindow::Fail {
+    if step.content.type_ == ContentType::Bot || step.outside_window == OutsideWindow::Fail {
         return;
     }
+    for sender in own.iter().filter(|s| s.has_reply_window() && !s.has_templates()) {
+        let detail = format!("`{}` has a 24 h window and sends no templates: outside it nothing goes out", sender.name);
+        found.warn(format!("{at}/outside_window"), "window_without_template", detail);
+    }
     let here = format!("{at}/fallback_template");
+    let needs = |s: &Sender| s.has_templates();
     match &step.fallback_template {
-        Some(template) => with_window.iter().for_each(|sender| known(template, sender, &here, found)),
-        None => {
+        Some(template) => judged.iter().for_each(|sender| known(template, sender, &here, found)),
+        // Without a sender the channel decides: what is missing is said together, not one by one.
+        None if senders.all().all(needs)
+            && (senders.all().next().is_some() || step.channel == StepChannel::Whatsapp) =>
+        {
             let detail = "outside WhatsApp's 24 h window only an approved template goes out: add one, or set outside_window to fail";
             found.problem(here, "template_missing", detail);
         }
+        None if senders.all().any(needs) => {
+            let detail =
+                "by WhatsApp it only goes out within 24 h of the contact's last message, since it has no template";
+            found.warn(here, "template_missing", detail);
+        }
+        None => {}
     }
 }
 

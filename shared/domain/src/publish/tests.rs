@@ -171,6 +171,7 @@ fn the_contracts_own_example_is_a_draft() {
             ("/steps/0/content/text", "blank_variable"),
             ("/steps/0/fallback_template/body/0", "blank_variable"),
             ("/steps/0/fallback_template/body/1", "blank_variable"),
+            ("/steps/1/channel_order/2", "sender_missing"),
             ("/steps/1/content/email/cc/0", "blank_variable"),
         ]
     );
@@ -289,6 +290,82 @@ fn a_step_needs_one_sender() {
     let default =
         Settings { default_senders: [(crate::message::Channel::Whatsapp, other.id)].into(), ..Settings::default() };
     assert_eq!(problems(json!({}), &default, &both), []);
+}
+
+#[test]
+fn an_automatic_step_needs_one_way() {
+    let of = |number: u8, channel: &str, provider: &str| {
+        let mut sender = sender(number, None);
+        sender.channel = serde_json::from_value(json!(channel)).unwrap();
+        sender.provider = serde_json::from_value(json!(provider)).unwrap();
+        sender
+    };
+    let (whatsapp, second) = (|| of(1, "whatsapp", "whatsapp_cloud"), || of(2, "whatsapp", "sinch"));
+    let (email, helpdesk) = (|| of(3, "email", "ses"), || of(4, "conversation", "chatwoot"));
+    let gateway = |window: &str| {
+        let mut sender = of(5, "whatsapp", "http");
+        sender.config = json!({"window": window});
+        sender
+    };
+    let check = |changes: Value, senders: &[Sender], problems: &[(&str, &str)], warnings: &[(&str, &str)]| {
+        let titled = json!({"type": "text", "text": "Olá", "email": {"subject": "Oi"}});
+        let mut document = one_step(json!({"content": titled, "outside_window": "template"}));
+        for (name, value) in changes.as_object().unwrap() {
+            document["steps"][0][name] = value.clone();
+        }
+        let report = report(document, &Settings::default(), senders);
+        let short = |found: Vec<(&str, &str)>| -> Vec<(String, String)> {
+            found.iter().map(|(p, c)| (p.replace("/steps/0", ""), (*c).to_owned())).collect()
+        };
+        let expected = |list: &[(&str, &str)]| short(list.to_vec());
+        assert_eq!(short(found(&report.problems)), expected(problems), "{report:#?}");
+        assert_eq!(short(found(&report.warnings)), expected(warnings), "{report:#?}");
+    };
+    let order = |channels: &[&str]| json!({"channel": "automatic", "channel_order": channels});
+    let anything = || json!({"channel": "automatic"});
+    let template = ("/fallback_template", "template_missing");
+    // The order that is meant without words names nothing that must be there.
+    check(anything(), &[email()], &[], &[]);
+    check(anything(), &[whatsapp()], &[template], &[]);
+    check(anything(), &[whatsapp(), email()], &[], &[template]);
+    check(anything(), &[gateway("none")], &[], &[]);
+    check(anything(), &[gateway("24h"), email()], &[], &[("/outside_window", "window_without_template")]);
+    check(anything(), &[helpdesk()], &[], &[]);
+    check(anything(), &[], &[("/channel", "sender_missing")], &[]);
+    check(anything(), &[whatsapp(), second()], &[("/sender_id", "sender_ambiguous"), template], &[]);
+    check(anything(), &[whatsapp(), second(), email()], &[], &[("/channel", "sender_ambiguous"), template]);
+    let missing = ("/channel_order/0", "sender_missing");
+    check(order(&["sms", "email"]), &[email()], &[], &[missing]);
+    check(order(&["sms", "whatsapp"]), &[email()], &[("/channel", "sender_missing")], &[]);
+    check(order(&["same_conversation", "sms"]), &[helpdesk()], &[], &[("/channel_order/1", "sender_missing")]);
+    check(order(&["same_conversation"]), &[email()], &[], &[]);
+    let mut named = order(&["whatsapp", "email"]);
+    named["sender_id"] = json!(second().id);
+    named["outside_window"] = json!("fail");
+    check(named.clone(), &[whatsapp(), second(), email()], &[], &[]);
+    named["channel_order"] = json!(["email"]);
+    check(named, &[whatsapp(), second(), email()], &[("/sender_id", "sender_channel_mismatch")], &[]);
+    // The conversation to go on with, wherever it runs.
+    let same = || json!({"channel": "same_conversation"});
+    check(same(), &[helpdesk()], &[], &[]);
+    check(same(), &[helpdesk(), whatsapp()], &[], &[template]);
+    check(same(), &[whatsapp()], &[template], &[]);
+    check(same(), &[], &[("/channel", "sender_missing")], &[]);
+    // A helpdesk's sender is for its conversations.
+    let in_helpdesk = json!({"sender_id": helpdesk().id, "outside_window": "fail"});
+    check(in_helpdesk, &[helpdesk(), whatsapp()], &[("/sender_id", "sender_channel_mismatch")], &[]);
+    let bot = |channel: &str| json!({"channel": channel, "content": {"type": "bot", "bot_id": "7"}});
+    check(bot("same_conversation"), &[helpdesk(), whatsapp()], &[], &[]);
+    check(bot("automatic"), &[whatsapp(), email()], &[("/content/type", "bot_needs_helpdesk")], &[]);
+    let approved = |channel: &str| json!({"channel": channel, "content": {"type": "whatsapp_template", "name": "a", "language": "pt_BR"}});
+    let unverified = ("/content", "template_unverified");
+    check(approved("automatic"), &[whatsapp(), email()], &[], &[unverified]);
+    check(approved("automatic"), &[email()], &[("/content", "channel_mismatch")], &[]);
+    check(approved("whatsapp"), &[gateway("none")], &[("/content", "channel_mismatch")], &[]);
+    // Nobody named email: without a subject it is one way less.
+    let untitled =
+        json!({"channel": "automatic", "content": {"type": "text", "text": "Olá"}, "outside_window": "fail"});
+    check(untitled, &[whatsapp(), email()], &[], &[("/content/email/subject", "subject_missing")]);
 }
 
 #[test]

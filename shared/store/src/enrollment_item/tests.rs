@@ -87,6 +87,8 @@ fn lease() -> Lease {
         channel: Channel::Whatsapp,
         form: MessageForm::FallbackTemplate,
         day: None,
+        others: Default::default(),
+        conversation: None,
         resolve_at: None,
         reported: None,
     }
@@ -101,11 +103,13 @@ fn delivered(n: i64) -> StepRecord {
         sent_at: Some(sent.plus_seconds(1)),
         delivered_at: Some(sent.plus_seconds(4)),
         attempts: vec![Attempt {
+            conversation: None,
             generation: 2 + 3 * n as u32,
             at: sent.plus_seconds(1),
             sender: sender(),
             channel: Channel::Whatsapp,
             form: MessageForm::Template,
+            left: Default::default(),
             result: AttemptResult::Accepted(DeliveryStatus::Delivered),
             provider_message_id: Some(format!("wamid.HBgNNTUxMTk4NzY1NDMyMRUCABEYEjQ2QzYwNTdBQzRBRTVBRDU{n}RgA=")),
         }],

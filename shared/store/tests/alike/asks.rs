@@ -24,6 +24,8 @@ impl Twins {
             channel: Channel::Whatsapp,
             form: MessageForm::Text,
             day: None,
+            others: Default::default(),
+            conversation: None,
             resolve_at: self.rng.random_bool(0.3).then_some(NOW),
             reported: None,
         }

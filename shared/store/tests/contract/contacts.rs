@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::slice::from_ref;
 
 use domain::contact::{Contact, Conversation, Profile, Target};
+use domain::ids::SenderId;
 use domain::message::Identity;
 use domain::sequence::TargetKind;
 use domain::signal::Signal;

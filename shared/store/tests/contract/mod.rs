@@ -68,6 +68,8 @@ impl World {
             channel: Channel::Whatsapp,
             form: MessageForm::Text,
             day: None,
+            others: Default::default(),
+            conversation: None,
             resolve_at: None,
             reported: None,
         }

@@ -66,7 +66,10 @@ impl Runner {
                 model.told(contact, Told { id, kind: ToldKind::Unsubscribed, at: at.0, about_target: false });
             }
             // Nobody here has a conversation of a helpdesk.
-            InboundEvent::NumberChanged { .. } | InboundEvent::Conversation(_) | InboundEvent::Identified { .. } => {}
+            InboundEvent::NumberChanged { .. }
+            | InboundEvent::Template(_)
+            | InboundEvent::Conversation(_)
+            | InboundEvent::Identified { .. } => {}
         }
     }
 

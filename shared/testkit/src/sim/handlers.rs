@@ -247,5 +247,6 @@ fn webhook_text(event: &InboundEvent) -> String {
         InboundEvent::NumberChanged { .. } => "number changed".to_owned(),
         InboundEvent::Conversation(event) => format!("conversation `{}`", event.conversation),
         InboundEvent::Identified { .. } => "identified".to_owned(),
+        InboundEvent::Template(told) => format!("template `{}` {:?}", told.name, told.status),
     }
 }

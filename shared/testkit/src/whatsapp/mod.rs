@@ -2,12 +2,10 @@
 //! Meta's bodies, the 24 h window, a template list, status and inbound webhooks signed as Meta signs
 //! them. Facts are from Meta's Cloud API reference.
 //!
-//! [`WhatsappStandIn`] is the handle: [`WhatsappStandIn::router`] serves it, its methods are what the
-//! local runner's `_local` routes and tests call.
+//! [`WhatsappStandIn`] is the handle: a [`StandIn`](crate::stand_in::StandIn) on the desk of its process.
 
 mod accept;
 mod free_form;
-mod journal;
 mod meta_error;
 mod request;
 mod routes;
@@ -15,5 +13,5 @@ mod stand_in;
 mod template_list;
 mod webhook;
 
-pub use stand_in::{Clock, Hooks, Lookup, Schedule, SenderAccess, SenderKey, UnknownSender, WhatsappStandIn};
-pub use webhook::{WebhookDelivery, sign};
+pub use stand_in::WhatsappStandIn;
+pub use webhook::sign;

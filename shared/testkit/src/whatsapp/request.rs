@@ -7,6 +7,7 @@ use serde_json::Value;
 
 use super::free_form;
 use super::meta_error::MetaError;
+use crate::stand_in::recipient_key;
 
 const MAX_TEXT: usize = 4_096;
 const MAX_CALLBACK_DATA: usize = 512;
@@ -54,18 +55,6 @@ pub(super) struct Template {
     pub(super) language: String,
     pub(super) body: Vec<String>,
     pub(super) parts: TemplateParts,
-}
-
-/// A recipient in the one form by which it is compared and shown: E.164 with `+`, a Brazilian
-/// mobile with its ninth digit (`551692318222` and `5516992318222` are one person); a user id, which
-/// has a dot, as it is.
-pub(super) fn recipient_key(text: &str) -> String {
-    if text.contains('.') {
-        return text.trim().to_owned();
-    }
-    let digits: String = text.chars().filter(char::is_ascii_digit).collect();
-    let short_mobile = digits.len() == 12 && digits.starts_with("55") && digits.as_bytes()[4] >= b'6';
-    if short_mobile { format!("+{}9{}", &digits[..4], &digits[4..]) } else { format!("+{digits}") }
 }
 
 /// The recipient as far as it can be read, for faults that hit even a malformed request.
@@ -267,13 +256,5 @@ mod tests {
             )),
             100
         );
-    }
-
-    #[test]
-    fn a_recipient_is_compared_in_one_form() {
-        for same in ["+55 16 99231-8222", "551692318222", "5516992318222"] {
-            assert_eq!(recipient_key(same), "+5516992318222");
-        }
-        assert_eq!(recipient_key("US.13491208655302741918"), "US.13491208655302741918");
     }
 }

@@ -1,24 +1,26 @@
 //! The two routes of the Graph API.
 
 use std::collections::HashMap;
-use std::io;
 use std::time::Duration;
 
-use axum::body::{Body, Bytes};
+use axum::body::Bytes;
 use axum::extract::{Path, Query, State};
 use axum::http::{HeaderMap, StatusCode, header::AUTHORIZATION};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
+use domain::message::ProviderKind;
 use domain::sender::TemplateParts;
 use domain::sequence::{TemplateButtonType, TemplateHeaderType};
 use serde_json::{Value, json};
 
 use super::meta_error::MetaError;
 use super::request::{self, Content, Request, To};
-use super::stand_in::{SenderAccess, SenderKey, WhatsappStandIn};
-use crate::local::{Cut, Failure};
+use super::stand_in::WhatsappStandIn;
+use crate::local::{Cut, ErrorCode, Failure};
+use crate::stand_in::{SenderAccess, SenderKey, cut};
 
+const KIND: ProviderKind = ProviderKind::WhatsappCloud;
 const DEFAULT_PAGE: usize = 25;
 
 pub(super) fn router(stand_in: WhatsappStandIn) -> Router {
@@ -34,21 +36,24 @@ async fn messages(
     headers: HeaderMap,
     raw: Bytes,
 ) -> Response {
-    stand_in.state().count_request();
-    let access = match authorised(&stand_in, SenderKey::PhoneNumberId(phone_number_id.clone()), &headers).await {
-        Ok(Some(access)) => access,
-        Ok(None) => return MetaError::unknown_node(&phone_number_id).into_response(),
-        Err(error) => return error.into_response(),
-    };
+    stand_in.desk.count_request(KIND);
+    let access =
+        match authorised(&stand_in, SenderKey::config(KIND, "phone_number_id", &phone_number_id), &headers).await {
+            Ok(Some(access)) => access,
+            Ok(None) => return MetaError::unknown_node(&phone_number_id).into_response(),
+            Err(error) => return error.into_response(),
+        };
     // What is no JSON has no parameters.
     let body: Value = serde_json::from_slice(&raw).unwrap_or_default();
     if body.get("status").and_then(Value::as_str) == Some("read") {
         return Json(json!({"success": true})).into_response();
     }
-    let failure = stand_in.state().next_failure(request::raw_recipient(&body));
+    let failure = stand_in.desk.next_failure(KIND, request::raw_recipient(&body));
     match failure {
         Some(Failure::Status(status)) => return bare(status),
-        Some(Failure::ErrorCode(code)) => return MetaError::of(code).into_response(),
+        Some(Failure::ErrorCode(ErrorCode::Number(code))) => return MetaError::of(code).into_response(),
+        // Meta's errors are numbers.
+        Some(Failure::ErrorCode(ErrorCode::Name(_))) => return MetaError::of(0).into_response(),
         Some(Failure::Timeout(Cut::Before)) => return cut(),
         _ => {}
     }
@@ -74,7 +79,7 @@ async fn message_templates(
     Query(query): Query<HashMap<String, String>>,
     headers: HeaderMap,
 ) -> Response {
-    match authorised(&stand_in, SenderKey::WabaId(waba_id.clone()), &headers).await {
+    match authorised(&stand_in, SenderKey::config(KIND, "waba_id", &waba_id), &headers).await {
         Ok(Some(_)) => {}
         Ok(None) => return MetaError::unknown_node(&waba_id).into_response(),
         Err(error) => return error.into_response(),
@@ -153,8 +158,8 @@ async fn authorised(
         .and_then(|value| value.to_str().ok())
         .and_then(|value| value.strip_prefix("Bearer "))
         .ok_or_else(MetaError::unauthorised)?;
-    match stand_in.sender(key).await {
-        Some(access) if access.access_token == token => Ok(Some(access)),
+    match stand_in.desk.sender(key).await {
+        Some(access) if access.credential("access_token") == Some(token) => Ok(Some(access)),
         Some(_) => Err(MetaError::unauthorised()),
         None => Ok(None),
     }
@@ -176,11 +181,4 @@ fn answer(request: &Request, id: &str) -> Value {
 fn bare(status: u16) -> Response {
     let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     (status, Json(json!({"error": {"message": "Stand-in fault", "type": "OAuthException"}}))).into_response()
-}
-
-/// Ends the connection without a byte of an answer: the head is still in the server's buffer when
-/// the body fails, and the connection is dropped with it.
-fn cut() -> Response {
-    let broken = futures::stream::once(async { Err::<Bytes, _>(io::Error::from(io::ErrorKind::ConnectionAborted)) });
-    Body::from_stream(broken).into_response()
 }

@@ -3,32 +3,21 @@
 use domain::message::DeliveryStatus;
 use domain::time::Timestamp;
 use hmac::{Hmac, KeyInit as _, Mac as _};
-use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use sha2::Sha256;
 
 use super::request::To;
-use super::stand_in::SenderAccess;
+use crate::stand_in::{SenderAccess, WebhookDelivery};
 
 /// Meta's own example number; nothing reads it.
 const DISPLAY_PHONE_NUMBER: &str = "15550783881";
-
-/// One signed `POST` to be made. Whoever makes it repeats it until it is answered 2xx, as Meta does.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct WebhookDelivery {
-    pub sender_id: String,
-    /// Path below the API's origin: `/webhooks/whatsapp_cloud/{sender_id}`.
-    pub url_path: String,
-    pub headers: Vec<(String, String)>,
-    /// The exact bytes that are signed (ASCII, as Meta escapes the rest).
-    pub body: String,
-}
 
 /// Signs a body for a sender's webhook: written as Meta writes JSON, `X-Hub-Signature-256` over the
 /// bytes with the app secret.
 pub fn sign(access: &SenderAccess, body: &Value) -> WebhookDelivery {
     let body = escaped(body);
-    let mut mac = Hmac::<Sha256>::new_from_slice(access.app_secret.as_bytes()).expect("HMAC takes a key of any length");
+    let secret = access.credential("app_secret").unwrap_or_default();
+    let mut mac = Hmac::<Sha256>::new_from_slice(secret.as_bytes()).expect("HMAC takes a key of any length");
     mac.update(body.as_bytes());
     let signature: String = mac.finalize().into_bytes().iter().map(|byte| format!("{byte:02x}")).collect();
     WebhookDelivery {
@@ -106,10 +95,10 @@ fn envelope(access: &SenderAccess, content: &Value) -> Value {
     let mut value = content.clone();
     value["messaging_product"] = json!("whatsapp");
     value["metadata"] =
-        json!({"display_phone_number": DISPLAY_PHONE_NUMBER, "phone_number_id": access.phone_number_id});
+        json!({"display_phone_number": DISPLAY_PHONE_NUMBER, "phone_number_id": access.config("phone_number_id")});
     json!({
         "object": "whatsapp_business_account",
-        "entry": [{"id": access.waba_id, "changes": [{"value": value, "field": "messages"}]}],
+        "entry": [{"id": access.config("waba_id"), "changes": [{"value": value, "field": "messages"}]}],
     })
 }
 

@@ -84,6 +84,8 @@ fn claimed(e: &Enrollment, at: Timestamp) -> Enrollment {
         channel: Channel::Whatsapp,
         form: MessageForm::Text,
         day: None,
+        others: Default::default(),
+        conversation: None,
         resolve_at: None,
         reported: None,
     })

@@ -1,32 +1,26 @@
-//! What must outlive a restart, one JSON line each: accepted messages, opened windows, templates.
+//! What must outlive a restart, one JSON line each.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, BufRead as _, BufReader, Seek as _, SeekFrom, Write as _};
 use std::path::Path;
 
-use domain::time::Timestamp;
+use domain::message::ProviderKind;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
-use super::template_list::Shape;
-use crate::local::{AcceptedMessage, TemplateEntry};
+use crate::local::AcceptedMessage;
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(super) enum Entry {
     Accepted(Box<AcceptedMessage>),
-    /// The person wrote: opens or restarts the window of this pair.
-    Inbound {
-        phone_number_id: String,
-        from: String,
-        at: Timestamp,
+    /// What one provider's stand-in keeps, in a form that only it reads.
+    Kept {
+        provider: ProviderKind,
+        entry: Value,
     },
-    Learned {
-        waba_id: String,
-        name: String,
-        language: String,
-        shape: Shape,
-    },
-    Templates(Vec<TemplateEntry>),
+    /// Numbers up to this one may have been given out.
+    Numbers(u64),
 }
 
 /// An open journal. Without a file nothing is kept.

@@ -169,3 +169,144 @@ impl Heard {
         news
     }
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+    use crate::message::InboundKind;
+
+    const SINCE: Timestamp = Timestamp(1_000);
+
+    fn at(at: i64, what: InConversation) -> ConversationEvent {
+        ConversationEvent { conversation: "42".into(), of: Vec::new(), at: Timestamp(at), what }
+    }
+
+    fn received(id: &str, time: i64) -> ConversationEvent {
+        let message = InboundMessage {
+            id: id.into(),
+            from: Vec::new(),
+            at: Timestamp(time),
+            kind: InboundKind::Text,
+            text: None,
+            in_reply_to: None,
+            name: None,
+        };
+        at(time, InConversation::Received(message))
+    }
+
+    fn agent(id: &str, time: i64) -> ConversationEvent {
+        at(time, InConversation::SentByAgent { id: id.into() })
+    }
+
+    fn is(status: ConversationStatus, time: i64) -> ConversationEvent {
+        let attributes = BTreeMap::new();
+        let described = Description { status, is_change: false, channel: None, assignee: None, attributes };
+        at(time, InConversation::Described(described))
+    }
+
+    fn heard(marks: &[(bool, &str, i64)]) -> Heard {
+        let mark = |(by_agent, id, at): &(bool, &str, i64)| HeardMark {
+            by_agent: *by_agent,
+            id: (*id).into(),
+            at: Timestamp(*at),
+        };
+        Heard { since: SINCE, is_resolved: false, marks: marks.iter().map(mark).collect(), earlier: Vec::new() }
+    }
+
+    fn news(heard: &Heard, events: &[ConversationEvent]) -> Vec<String> {
+        let look = Look { events: events.to_vec(), ..Look::QUIET };
+        let id = |e: ConversationEvent| match &e.what {
+            InConversation::Described(d) => format!("{:?}", d.status),
+            _ => e.said().unwrap().1.to_owned(),
+        };
+        heard.news(&look).into_iter().map(id).collect()
+    }
+
+    #[test]
+    fn only_what_the_run_has_not_heard_is_news() {
+        use ConversationStatus::{Open, Resolved};
+        let none = heard(&[]);
+        assert_eq!(news(&none, &[is(Open, 900), received("a", 999)]), [""; 0], "before the run");
+        assert_eq!(news(&none, &[received("a", 1_000)]), ["a"], "in its second");
+        assert_eq!(news(&none, &[received("a", 999), received("b", 1_005), agent("c", 1_003)]), ["c", "b"]);
+        let knows = heard(&[(false, "a", 1_005)]);
+        assert_eq!(news(&knows, &[received("a", 1_005)]), [""; 0]);
+        assert_eq!(news(&knows, &[received("a", 1_005), received("b", 1_005)]), ["b"], "in the same second");
+        assert_eq!(news(&knows, &[received("0", 1_004), received("a", 1_005)]), [""; 0], "a later one was heard");
+        assert_eq!(news(&knows, &[received("a", 1_005), agent("c", 1_002)]), ["c"], "another kind");
+        assert_eq!(news(&none, &[is(Resolved, 1_010), received("a", 1_005)]), ["a", "Resolved"]);
+        let resolved = Heard { is_resolved: true, ..heard(&[]) };
+        assert_eq!(news(&resolved, &[is(Resolved, 1_010)]), [""; 0]);
+        assert_eq!(news(&resolved, &[is(Open, 1_010)]), [""; 0], "nothing that could end a run");
+    }
+
+    /// Whatever is shown, what was applied is not shown as news again: a step never waits for ever.
+    #[test]
+    fn what_was_applied_is_no_news() {
+        let mut chance = 7_u64;
+        let mut draw = |below: u64| {
+            chance = chance.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            (chance >> 33) % below
+        };
+        for round in 0..2_000 {
+            let now = Timestamp(1_010);
+            let mut marks = crate::signal::Marks::default();
+            let mut events = Vec::new();
+            // The helpdesk's clock may be ahead of ours.
+            let mut times: Vec<_> = (0..draw(12)).map(|_| 990 + draw(40) as i64).collect();
+            times.sort_unstable();
+            for (n, time) in times.into_iter().enumerate() {
+                let id = format!("{n}");
+                events.push(if draw(2) == 0 { received(&id, time) } else { agent(&id, time) });
+            }
+            let heard = |marks: &crate::signal::Marks| {
+                let mark = |m: &crate::signal::Signal| HeardMark {
+                    by_agent: m.kind == SENT_BY_AGENT,
+                    id: m.id.clone(),
+                    at: m.at,
+                };
+                Heard { marks: marks.iter().map(mark).collect(), ..heard(&[]) }
+            };
+            let look = Look { events, ..Look::QUIET };
+            for event in heard(&marks).news(&look) {
+                let (kind, id) = event.said().unwrap();
+                marks.add(&crate::signal::Signal {
+                    id: id.to_owned(),
+                    kind: kind.to_owned(),
+                    at: event.at.min(now),
+                    target: None,
+                    conversation: Some("42".into()),
+                    data: serde_json::Map::new(),
+                    decimal_mark: None,
+                });
+            }
+            assert_eq!(heard(&marks).news(&look), [], "round {round}");
+        }
+    }
+
+    #[test]
+    fn a_call_whose_end_is_known_is_not_made() {
+        let reference = |generation| AttemptRef::parse(&format!("enr_{}.{generation}", "A".repeat(43))).unwrap();
+        let text = Message::Text { text: "oi".into() };
+        let template: Message = serde_json::from_value(serde_json::json!({"whatsapp_template":
+            {"name": "a", "language": "pt_BR", "body": {"positional": []}}}))
+        .unwrap();
+        let bot = |text: Option<&str>| Message::Bot { bot_id: "4".into(), text: text.map(str::to_owned) };
+        let refused = |reaction, code: &str| {
+            Some(SendOutcome::Refused(Refusal { reaction, code: code.into(), retry_after: None }))
+        };
+        let there = Look { ours: vec![(reference(3), "9010".into())], ..Look::QUIET };
+        let accepted = SendOutcome::Accepted { provider_message_id: "9010".into(), recipient_id: None };
+        assert_eq!(there.foretells(&text, &[AttemptText(reference(3))]), Some(accepted));
+        assert_eq!(there.foretells(&text, &[AttemptText(reference(5))]), None, "another step's");
+        let closed = Look { takes_text: false, ..Look::QUIET };
+        assert_eq!(closed.foretells(&text, &[]), refused(Reaction::OutsideWindow, "cannot_reply"));
+        assert_eq!(closed.foretells(&bot(Some("oi")), &[]), refused(Reaction::OutsideWindow, "cannot_reply"));
+        assert_eq!(closed.foretells(&bot(None), &[]), None);
+        assert_eq!(closed.foretells(&template, &[]), None);
+        let other = Look { takes_templates: false, ..Look::QUIET };
+        assert_eq!(other.foretells(&template, &[]), refused(Reaction::Template, "not_whatsapp"));
+        assert_eq!(other.foretells(&text, &[]), None);
+    }
+}

@@ -13,6 +13,7 @@ mod failures;
 mod limits;
 mod payments;
 mod sending;
+mod sms;
 mod testing;
 mod times;
 mod tones;

@@ -31,7 +31,12 @@ pub(crate) async fn engine() -> Arc<Engine<LambdaPorts>> {
         random: OsRandom,
         secrets: store.clone(),
         channels: ProviderAdapter::new(Providers::new(&sdk).unwrap(), Addresses::Public),
-        config: Config { lease_seconds: 90, cache_settings: true, operator_key_hash: None },
+        config: Config {
+            lease_seconds: 90,
+            cache_settings: true,
+            operator_key_hash: None,
+            tokens: engine::Tokens::new(&[7; 32], "https://ritmo.test"),
+        },
         cache: Default::default(),
         store,
     })

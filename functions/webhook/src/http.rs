@@ -2,14 +2,14 @@
 
 use std::sync::Arc;
 
-use axum::Router;
 use axum::body::Bytes;
 use axum::extract::{DefaultBodyLimit, Path, Query, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::middleware::map_response;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
-use channels::Webhook;
+use axum::{Extension, Router};
+use channels::{Providers, Unavailable, Webhook};
 use domain::ids::{SenderId, TenantId};
 use domain::message::ProviderKind;
 use domain::sender::Sender;
@@ -25,11 +25,16 @@ use crate::payments;
 pub const MAX_BODY: usize = 3 * 1024 * 1024;
 
 /// The routes of all providers.
-pub fn router<P: Ports>(engine: Arc<Engine<P>>, report: impl Fn(&Metrics) + Clone + Send + Sync + 'static) -> Router {
+pub fn router<P: Ports>(
+    engine: Arc<Engine<P>>,
+    providers: Providers,
+    report: impl Fn(&Metrics) + Clone + Send + Sync + 'static,
+) -> Router {
     let clock = engine.clone();
     Router::new()
         .route("/webhooks/{provider}/{sender_id}", get(subscribe::<P>).post(receive::<P>))
         .layer(DefaultBodyLimit::max(MAX_BODY))
+        .layer(Extension(providers))
         .merge(payments::routes())
         .layer(map_response(move |response: Response| {
             // Everything else API Gateway counts by itself, for each status.
@@ -67,20 +72,24 @@ async fn receive<P: Ports>(
     State(engine): State<Arc<Engine<P>>>,
     Path((provider, sender_id)): Path<(String, String)>,
     Query(query): Query<Vec<(String, String)>>,
+    Extension(providers): Extension<Providers>,
     headers: HeaderMap,
     raw: Bytes,
 ) -> Result<Response, Response> {
     let sender = sender(&engine, &provider, &sender_id).await?;
     let (webhook, now) = (Webhook { raw: &raw, headers: &headers, query: &query }, engine.now());
-    let proves = |known: &Value| channels::verify(&sender, &webhook, known, now);
-    let known = credentials(&engine, sender.id.tenant(), &sender.id.to_string()).await?;
-    let name = sender.id.to_string();
-    if !proves(&known)
-        && !renewed(&engine, sender.id.tenant(), &name, &known).await?.is_some_and(|known| proves(&known))
-    {
+    let later = |_: Unavailable| busy();
+    let (tenant, name) = (sender.id.tenant(), sender.id.to_string());
+    let known = credentials(&engine, tenant, &name).await?;
+    let mut proven = providers.verify(&sender, &webhook, &known, now).await.map_err(later)?;
+    if !proven && let Some(known) = renewed(&engine, tenant, &name, &known).await? {
+        proven = providers.verify(&sender, &webhook, &known, now).await.map_err(later)?;
+    }
+    if !proven {
         tracing::warn!(sender = %sender.id, "webhook with a wrong signature");
         return Err(problem(StatusCode::UNAUTHORIZED, "bad_signature", "the body is not signed by this sender"));
     }
+    providers.confirm(&sender, &webhook).await.map_err(later)?;
     // Proven but unreadable: the provider would only send the same bytes again, for days.
     let Ok(events) = channels::normalise(&sender, &webhook, now) else {
         tracing::warn!(sender = %sender.id, "signed webhook that cannot be read");

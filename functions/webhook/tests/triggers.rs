@@ -60,7 +60,12 @@ impl Function {
             random: OsRandom,
             secrets: store.clone(),
             channels: ProviderAdapter::new(Providers::new(&nowhere).unwrap(), Addresses::Public),
-            config: Config { lease_seconds: 90, cache_settings: true, operator_key_hash: None },
+            config: Config {
+                lease_seconds: 90,
+                cache_settings: true,
+                operator_key_hash: None,
+                tokens: engine::Tokens::new(&[7; 32], "https://ritmo.test"),
+            },
             cache: Default::default(),
             store,
         };
@@ -94,7 +99,7 @@ impl Function {
     }
 
     async fn handle(&self, event: Value) -> Value {
-        let router = webhook::router(self.engine.clone(), runtime::print);
+        let router = webhook::router(self.engine.clone(), self.engine.channels.providers().clone(), runtime::print);
         webhook::handle_event(&self.engine, &router, LambdaEvent::new(event, Context::default())).await.unwrap()
     }
 

@@ -35,7 +35,7 @@ use aws_sdk_dynamodb::config::{Credentials, SharedCredentialsProvider};
 use channels::Providers;
 use domain::message::ProviderKind;
 use engine::ports::Clock as _;
-use engine::{Config, Engine, PortError};
+use engine::{Config, Engine, PortError, Tokens};
 use runtime::{Addresses, OsRandom, ProviderAdapter};
 use store::DynamoStore;
 use tokio::net::TcpListener;
@@ -113,6 +113,7 @@ impl Local {
             return Err(StartError::StartAt);
         }
         let socket = bind(options.port).map_err(|error| StartError::Port(options.port, error))?;
+        let base_url = format!("http://{}", socket.local_addr()?);
         let dir = match &options.data {
             Data::Memory => None,
             Data::Dir(dir) => Some(dir.as_path()),
@@ -150,6 +151,7 @@ impl Local {
             channels: &channels,
             attempts: &attempts,
             identity: &identity,
+            base_url: &base_url,
             meters: &meters,
         };
         let api = parts.engine(Function::Api, None).await;
@@ -177,11 +179,11 @@ impl Local {
             tenant: identity.tenant,
             env: function_env(dynamo.url(), &identity.secret_text()),
         };
-        let webhooks = webhook::router(webhook, move |forged| metrics.add(forged));
+        let providers = webhook.channels.inner.providers().clone();
+        let webhooks = webhook::router(webhook, providers, move |forged| metrics.add(forged));
         let served = counted(api::router(api).merge(webhooks), &runner);
         let router = served.merge(routes::router(Arc::new(inside)));
         let listener = socket.listen(BACKLOG)?;
-        let base_url = format!("http://{}", listener.local_addr()?);
         stand_ins.set_base_url(&base_url);
         servers.push(serve(listener, router, stop.subscribe()));
         plan_sweeps(&runner, &uncounted, runner.clock().now()).await?;
@@ -256,6 +258,7 @@ struct Parts<'a> {
     channels: &'a LocalChannels,
     attempts: &'a Attempts,
     identity: &'a Identity,
+    base_url: &'a str,
     meters: &'a Meters,
 }
 
@@ -275,6 +278,7 @@ impl Parts<'_> {
                 lease_seconds: runtime::LEASE_SECONDS,
                 cache_settings: beside.is_some(),
                 operator_key_hash: Some(engine::accounts::secret_hash(&self.identity.operator_key)),
+                tokens: Tokens::new(&self.identity.secret, self.base_url),
             },
             cache: beside.map_or_else(Arc::default, |engine| engine.cache.clone()),
         })

@@ -13,6 +13,7 @@ use domain::time::Timestamp;
 use serde::{Deserialize, Serialize};
 use testkit::chatwoot::ChatwootStandIn;
 use testkit::stand_in::{Desk, Hooks, StandIn, WebhookDelivery};
+use testkit::twilio::TwilioStandIn;
 use testkit::whatsapp::WhatsappStandIn;
 
 use crate::clock::{LocalClock, write_whole};
@@ -81,8 +82,11 @@ impl StandIns {
         };
         let desk = Desk::new(hooks).with_journal(dir.map(|dir| dir.join("stand-ins.jsonl")).as_deref())?;
         let whatsapp = WhatsappStandIn::new(desk.clone())?;
-        let all: Vec<Arc<dyn StandIn>> =
-            vec![Arc::new(whatsapp.clone()), Arc::new(ChatwootStandIn::new(desk.clone())?)];
+        let all: Vec<Arc<dyn StandIn>> = vec![
+            Arc::new(whatsapp.clone()),
+            Arc::new(TwilioStandIn::new(desk.clone())?),
+            Arc::new(ChatwootStandIn::new(desk.clone())?),
+        ];
         let http = reqwest::Client::builder().no_proxy().build().map_err(io::Error::other)?;
         Ok(Self { desk, all, whatsapp, pending, http, base_url: std::sync::OnceLock::new() })
     }

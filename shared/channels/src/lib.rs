@@ -18,10 +18,12 @@ mod foreign;
 mod identity;
 pub mod payments;
 mod providers;
+pub mod ses;
 mod signatures;
 pub mod sinch;
 pub mod sinch_sms;
 mod sms;
+mod sns;
 pub mod twilio;
 mod webhook;
 pub mod whatsapp_cloud;
@@ -31,4 +33,5 @@ pub use providers::{
     CONNECT_TIMEOUT, Denied, Malformed, Providers, check_config, check_credentials, normalise, verify,
     verify_subscription,
 };
+pub use sns::Unavailable;
 pub use webhook::Webhook;

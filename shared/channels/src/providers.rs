@@ -14,7 +14,8 @@ use serde_json::{Value, json};
 
 use crate::aws::Aws;
 use crate::fields::{FieldError, check};
-use crate::{Webhook, aws_sms, chatwoot, sinch, sinch_sms, twilio, whatsapp_cloud};
+use crate::sns::{self, Unavailable};
+use crate::{Webhook, aws_sms, chatwoot, ses, sinch, sinch_sms, twilio, whatsapp_cloud};
 
 /// Until a connection (name, TCP, TLS) stands. Past it nothing was written: a known refusal.
 pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
@@ -39,6 +40,9 @@ pub struct Denied;
 pub struct Providers {
     http: reqwest::Client,
     aws: Aws,
+    /// The deployment's AWS account.
+    account: Option<String>,
+    sns_keys: sns::Keys,
     origins: HashMap<ProviderKind, String>,
     sinch_tokens: sinch::Tokens,
 }
@@ -53,7 +57,8 @@ impl Providers {
     /// When TLS cannot be set up (no root certificates).
     pub fn new(sdk: &SdkConfig) -> Result<Self, reqwest::Error> {
         let (http, aws, sinch_tokens) = (Self::client()?, Aws::new(sdk), sinch::Tokens::default());
-        Ok(Self { http, aws, origins: HashMap::new(), sinch_tokens })
+        let (account, sns_keys) = (None, sns::Keys::default());
+        Ok(Self { http, aws, account, sns_keys, origins: HashMap::new(), sinch_tokens })
     }
 
     pub(crate) fn client() -> Result<reqwest::Client, reqwest::Error> {
@@ -74,9 +79,22 @@ impl Providers {
         self
     }
 
+    /// The AWS account whose SNS topics may tell of a sender that names none.
+    pub fn with_account(mut self, account: impl Into<String>) -> Self {
+        self.account = Some(account.into());
+        self
+    }
+
+    fn origin(&self, kind: ProviderKind) -> Option<&str> {
+        self.origins.get(&kind).map(String::as_str)
+    }
+
     /// A sender's configuration with the origin that its provider has here; of Sinch's two hosts both.
+    /// AWS's services have clients of their own.
     fn config<'s>(&self, sender: &'s Sender) -> Cow<'s, Value> {
-        let Some(origin) = self.origins.get(&sender.provider).filter(|_| sender.config.is_object()) else {
+        let is_aws = matches!(sender.provider, ProviderKind::Ses | ProviderKind::AwsSms);
+        let origin = self.origin(sender.provider).filter(|_| sender.config.is_object() && !is_aws);
+        let Some(origin) = origin else {
             return Cow::Borrowed(&sender.config);
         };
         let mut config = sender.config.clone();
@@ -94,6 +112,13 @@ impl Providers {
         let config = self.config(sender);
         let outcome = match sender.provider {
             ProviderKind::WhatsappCloud => self.whatsapp(sender, &config, credentials, outbound).await,
+            ProviderKind::Ses => match ses::Config::parse(&config) {
+                Ok(config) => {
+                    let client = self.aws.ses(config.region.as_deref(), self.origin(sender.provider));
+                    ses::send(&client, &config, outbound).await
+                }
+                Err(_) => SendOutcome::Refused(unreadable()),
+            },
             ProviderKind::AwsSms => match aws_sms::Config::parse(&sender.config) {
                 Ok(config) => {
                     let origin = self.origins.get(&ProviderKind::AwsSms).map(String::as_str);
@@ -180,6 +205,40 @@ impl Providers {
         crate::payments::read_back(&self.http, source.provider, base_url.as_deref(), &token, payment).await
     }
 
+    /// Whether a webhook comes from the sender's provider: [`verify`], and for a topic of SNS, whose signing
+    /// certificate may have to be fetched.
+    ///
+    /// # Errors
+    /// [`Unavailable`] when it cannot be told now.
+    pub async fn verify(
+        &self,
+        sender: &Sender,
+        webhook: &Webhook<'_>,
+        credentials: &Value,
+        now: Timestamp,
+    ) -> Result<bool, Unavailable> {
+        let topics = match sender.provider {
+            ProviderKind::Ses => match ses::Config::parse(&sender.config) {
+                Ok(config) => config.topic_arns,
+                Err(_) => return Ok(false),
+            },
+            _ => return Ok(verify(sender, webhook, credentials, now)),
+        };
+        let trusted = sns::Trusted { topics: topics.as_deref(), account: self.account.as_deref() };
+        sns::verify((&self.http, &self.sns_keys), self.origin(sender.provider), webhook.raw, trusted, now).await
+    }
+
+    /// What a verified webhook asks of us before anything else: SNS wants its subscription confirmed.
+    ///
+    /// # Errors
+    /// [`Unavailable`] when it cannot be done now.
+    pub async fn confirm(&self, sender: &Sender, webhook: &Webhook<'_>) -> Result<(), Unavailable> {
+        match sender.provider {
+            ProviderKind::Ses => sns::confirm(&self.http, self.origin(sender.provider), webhook.raw).await,
+            _ => Ok(()),
+        }
+    }
+
     /// The templates that the provider knows for this sender.
     ///
     /// # Errors
@@ -252,6 +311,7 @@ pub fn check_config(kind: ProviderKind, config: &Value) -> Result<(), Vec<FieldE
     match kind {
         ProviderKind::WhatsappCloud => whatsapp_cloud::Config::parse(config).map(drop).map_err(|e| e.0),
         ProviderKind::Chatwoot => chatwoot::Config::parse(config).map(drop).map_err(|e| e.0),
+        ProviderKind::Ses => ses::Config::parse(config).map(drop).map_err(|e| e.0),
         ProviderKind::AwsSms => aws_sms::Config::parse(config).map(drop).map_err(|e| e.0),
         ProviderKind::Twilio => twilio::Config::parse(config).map(drop).map_err(|e| e.0),
         ProviderKind::Sinch => sinch::Config::parse(config).map(drop).map_err(|e| e.0),
@@ -271,7 +331,8 @@ pub fn check_credentials(kind: ProviderKind, credentials: &Value) -> Result<(), 
     match kind {
         ProviderKind::WhatsappCloud => whatsapp_cloud::Credentials::parse(credentials).map(drop).map_err(|e| e.0),
         ProviderKind::Chatwoot => chatwoot::Credentials::parse(credentials).map(drop).map_err(|e| e.0),
-        ProviderKind::AwsSms => check(credentials, &[]).map_err(|e| e.0),
+        // Called with the deployment's own role.
+        ProviderKind::Ses | ProviderKind::AwsSms => check(credentials, &[]).map_err(|e| e.0),
         ProviderKind::Twilio => twilio::Credentials::parse(credentials).map(drop).map_err(|e| e.0),
         ProviderKind::Sinch => sinch::Credentials::parse(credentials).map(drop).map_err(|e| e.0),
         ProviderKind::SinchSms => sinch_sms::Credentials::parse(credentials).map(drop).map_err(|e| e.0),
@@ -281,7 +342,7 @@ pub fn check_credentials(kind: ProviderKind, credentials: &Value) -> Result<(), 
 
 /// Whether a webhook comes from the sender's provider: proven on the raw body by its secret, at a time
 /// near `now` where the proof has one. `false` also when the stored credentials no longer parse: nothing
-/// unproven gets in.
+/// unproven gets in. What a topic of SNS tells is proven by [`Providers::verify`].
 pub fn verify(sender: &Sender, webhook: &Webhook<'_>, credentials: &Value, now: Timestamp) -> bool {
     match sender.provider {
         ProviderKind::WhatsappCloud => whatsapp_cloud::Credentials::parse(credentials).is_ok_and(|known| {
@@ -337,6 +398,10 @@ pub fn normalise(sender: &Sender, webhook: &Webhook<'_>, now: Timestamp) -> Resu
         },
         ProviderKind::Chatwoot => match chatwoot::Config::parse(&sender.config) {
             Ok(config) => chatwoot::normalise(webhook.raw, &config, now),
+            Err(_) => Ok(Vec::new()),
+        },
+        ProviderKind::Ses => match ses::Config::parse(&sender.config) {
+            Ok(config) => ses::normalise(webhook.raw, &config, now),
             Err(_) => Ok(Vec::new()),
         },
         ProviderKind::Twilio => match twilio::Config::parse(&sender.config) {

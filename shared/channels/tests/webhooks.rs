@@ -180,6 +180,7 @@ fn mutated_bodies_are_survived() {
                 }
                 InboundEvent::Conversation(_) | InboundEvent::Identified { .. } => panic!("seed {seed}: {event:?}"),
                 InboundEvent::Template(told) => (&told.name, None),
+                other => panic!("seed {seed}: no event of WhatsApp's: {other:?}"),
             };
             assert!(!id.is_empty() && from.is_none_or(|from| !from.is_empty()), "seed {seed}");
         }

@@ -3,6 +3,8 @@
 //! A rendered [`Outbound`] is another type than the template it came from; a provider's answer is
 //! a [`SendOutcome`] whose refusals say how to react, not what HTTP said.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 use crate::content::{RenderedEmail, RenderedRich, RenderedTemplate};
@@ -98,6 +100,15 @@ pub enum Recipient {
     Email(String),
     /// A conversation of the helpdesk, by its own id.
     Conversation(String),
+}
+
+/// What proves to us who somebody is when they come back: made for one contact.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Links {
+    /// Where the contact unsubscribes from a channel: a URL for each.
+    pub unsubscribe: BTreeMap<Channel, String>,
+    /// Stands in the address that answers to an email go to.
+    pub reply: Option<String>,
 }
 
 /// A rendered message.
@@ -214,6 +225,16 @@ pub enum InboundEvent {
         at: Timestamp,
         id: String,
     },
+    /// Somebody answered an email.
+    Email(EmailAnswer),
+    /// An address that does not exist: nothing more is sent to it.
+    Bounced {
+        /// Lower-cased.
+        address: String,
+        /// The attempt that it was told of; without, the sender itself has sent to it.
+        reference: Option<AttemptText>,
+        at: Timestamp,
+    },
     /// A person moved to another number: the identity moves, the history stays.
     NumberChanged {
         from: Vec<Identity>,
@@ -258,6 +279,20 @@ pub struct InboundMessage {
     pub in_reply_to: Option<String>,
     /// The profile's display name, where given.
     pub name: Option<String>,
+}
+
+/// An answer by email. Who writes is known by what they give back of ours: a token, else an id of ours, else
+/// the address that they write from.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct EmailAnswer {
+    pub message: InboundMessage,
+    /// Of the address that it was written to ([`Links::reply`]).
+    pub token: Option<String>,
+    /// One of the emails that it answers.
+    pub answers: Option<AttemptText>,
+    /// That address is there to unsubscribe.
+    #[serde(default)]
+    pub unsubscribes: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]

@@ -128,6 +128,8 @@ impl<P: Ports> Engine<P> {
         let lost: Vec<_> = lost.into_iter().filter(|i| !after.identities().contains(i)).collect();
         if !gained.is_empty() || !lost.is_empty() {
             after.suppressed = self.suppressed_channels(tenant, &after).await?;
+            // No address stands for the helpdesk: who said there to stop has said it for good.
+            after.suppressed.extend(before.and_then(|b| b.suppressed.get(&Channel::Conversation)));
         }
         after.rev = before.map_or(1, |b| b.rev + 1);
         match self.store.save_contact(tenant, &after, &gained, &lost).await? {

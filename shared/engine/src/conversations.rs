@@ -22,6 +22,7 @@ use serde_json::{Map, Value};
 
 use crate::accounts::Invalid;
 use crate::contacts::check_attributes;
+use crate::payments::passing;
 use crate::ports::{Channels as _, PortResult, Ports, Saved, Store as _};
 use crate::{Engine, MAX_RACES, Refused};
 
@@ -181,7 +182,7 @@ impl<P: Ports> Engine<P> {
         for event in &news {
             // As it is now, whenever it came to be so.
             let applied = self.happened(sender.id, planned.enrollment.contact, event, self.now()).await;
-            crate::inbound::passing(applied)?;
+            passing(applied)?;
         }
         Ok(Looked::WentOn)
     }

@@ -38,6 +38,7 @@ impl<P: Ports> Engine<P> {
             settings: &account.settings,
             senders: &senders,
             templates: &version.templates,
+            links: &self.config.tokens.links(tenant, id.contact),
         };
         let next = version.sequence.steps.get(enrollment.step as usize).filter(|_| !enrollment.state.is_finished());
         Ok(Explanation {

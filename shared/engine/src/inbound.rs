@@ -12,7 +12,7 @@ use domain::signal::{MESSAGE_RECEIVED, Signal};
 use sha2::{Digest as _, Sha256};
 
 use crate::model::{Direction, StoredMessage};
-use crate::payments::Told;
+use crate::payments::{Told, passing};
 use crate::ports::{ContactSaved, Queues as _, Store as _};
 use crate::queue::{InboundWork, MAX_BYTES, encode};
 use crate::{Engine, MAX_RACES, PortError, Ports, Refused};
@@ -83,6 +83,8 @@ impl<P: Ports> Engine<P> {
                 Some(contact) => self.opt_out_of_sender(tenant, sender, contact, id, *at).await,
                 None => Ok(()),
             },
+            InboundEvent::Email(answer) => self.answered(tenant, sender, answer).await,
+            InboundEvent::Bounced { address, reference, .. } => self.bounced(tenant, address, *reference).await,
             InboundEvent::NumberChanged { from, to, .. } => match self.who(tenant, from).await? {
                 Some(contact) => self.add_identities(tenant, contact, std::slice::from_ref(to)).await,
                 None => Ok(()),
@@ -91,7 +93,7 @@ impl<P: Ports> Engine<P> {
             InboundEvent::Identified { identities } => self.identified(tenant, identities).await,
             InboundEvent::Template(told) => self.template_told(sender, told).await,
         };
-        passing(applied)
+        passing(applied).map(drop)
     }
 
     /// The first contact that any of these identities names.
@@ -120,9 +122,8 @@ impl<P: Ports> Engine<P> {
         message: &InboundMessage,
         conversation: Option<&str>,
     ) -> Result<(), Refused> {
-        let Some(channel) = self.senders(tenant).await?.iter().find(|s| s.id == sender).map(|s| s.channel) else {
-            return Ok(());
-        };
+        // Not the settings that are remembered: the sender may be newer, and an answer is not to be lost.
+        let Some(channel) = self.store.sender(sender).await?.map(|sender| sender.channel) else { return Ok(()) };
         self.store.put_message(tenant, &stored(contact, sender, channel, message)).await?;
         if !message.kind.is_reply() {
             return Ok(());
@@ -240,15 +241,6 @@ impl<P: Ports> Engine<P> {
             self.react(tenant, sender, attempt, refusal, update.at).await?;
         }
         Ok(())
-    }
-}
-
-/// A refusal that passes is an error; of one that stays (the contact is gone) there is nothing to apply.
-pub(crate) fn passing(applied: Result<(), Refused>) -> Result<(), PortError> {
-    match applied {
-        Ok(()) | Err(Refused::Unknown { .. } | Refused::Rule { .. }) => Ok(()),
-        Err(Refused::Port(error)) => Err(error),
-        Err(Refused::Busy) => Err(PortError::Transient("the contact changes too often right now".into())),
     }
 }
 

@@ -15,6 +15,7 @@ mod cache;
 pub mod contacts;
 pub mod control;
 mod conversations;
+pub mod emails;
 pub mod enroll;
 pub mod events;
 pub mod explain;
@@ -32,6 +33,7 @@ pub mod step;
 pub mod sweep;
 pub mod templates;
 pub mod testing;
+pub mod tokens;
 pub mod unpark;
 
 use std::sync::Arc;
@@ -42,6 +44,7 @@ use domain::time::Timestamp;
 pub use cache::Cache;
 use ports::{Clock as _, Random as _};
 pub use ports::{PortError, Ports};
+pub use tokens::Tokens;
 
 /// Everything a handler needs. Made once at start-up.
 pub struct Engine<P: Ports> {
@@ -66,6 +69,8 @@ pub struct Config {
     pub cache_settings: bool,
     /// SHA-256 of the operator key, hex; `None` refuses every operator call.
     pub operator_key_hash: Option<String>,
+    /// Of links that contacts follow and addresses that they answer to.
+    pub tokens: Tokens,
 }
 
 /// What a verb refuses, for the caller to see.

@@ -214,6 +214,7 @@ impl<P: Ports> Engine<P> {
             settings: &settings,
             senders: &senders,
             templates: &templates,
+            links: &self.config.tokens.links(tenant, person.contact.id),
         };
         let start = Start { sequence: sequence_id, at: start_at, target, seed: request.enrollment_seed };
         let prefix = if inline { "/sequence" } else { "" };

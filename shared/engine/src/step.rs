@@ -164,6 +164,7 @@ impl<P: Ports> Engine<P> {
             settings: &account.settings,
             senders: &senders,
             templates: &version.templates,
+            links: &self.config.tokens.links(tenant, person.contact.id),
         };
         Ok(plan(enrollment, generation, &context, self.now()))
     }

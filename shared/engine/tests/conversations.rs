@@ -8,11 +8,14 @@ use domain::conversation::{ConversationEvent, Description, Heard, InConversation
 use domain::enrollment::{Enrollment, Outcome, ParkReason, PlannedSend, State};
 use domain::ids::{AttemptRef, ContactId};
 use domain::message::{
-    AttemptText, Channel, Identity, InboundEvent, InboundKind, InboundMessage, Reaction, Recipient, Refusal,
+    AttemptText, Channel, Identity, InboundEvent, InboundKind, InboundMessage, ProviderKind, Reaction, Recipient,
+    Refusal,
 };
+use domain::sender::Sender;
 use domain::time::Timestamp;
 use engine::ports::Store as _;
 use engine::send::{CallResult, Sent};
+use serde_json::json;
 use testkit::memory::{MemoryStore, Shop};
 
 const NOW: Timestamp = Timestamp(1_773_059_400);
@@ -130,11 +133,18 @@ async fn a_resolution_counts_once_and_at_its_own_time() {
 async fn stop_in_the_helpdesk_is_stop_on_what_it_goes_over() {
     let shop = shop().await;
     let e = shop.enroll(ANA).await;
+    let sender = Sender::new(shop.sender, NOW, Channel::Conversation, ProviderKind::Chatwoot, json!({}));
+    shop.engine.store.save_sender(shop.tenant, &Sender { rev: 2, ..sender }).await.unwrap();
     tell(&shop, described(ConversationStatus::Open, false, NOW)).await;
     tell(&shop, received("m1", NOW.plus_seconds(1), "PARAR")).await;
-    let contact = person(&shop, e.id.contact).await.contact;
-    assert!(contact.suppressed.contains(&Channel::Whatsapp), "{:?}", contact.suppressed);
     assert!(shop.stored(e.id).await.state.is_finished());
+    let both = [Channel::Whatsapp, Channel::Conversation].into();
+    assert_eq!(person(&shop, e.id.contact).await.contact.suppressed, both);
+    // Also when her addresses change.
+    let identities =
+        vec![Identity::Phone(format!("+{}", Shop::<MemoryStore>::phone(ANA))), Identity::Email("a@b.co".into())];
+    shop.engine.apply(shop.sender, vec![InboundEvent::Identified { identities }]).await.unwrap();
+    assert_eq!(person(&shop, e.id.contact).await.contact.suppressed, both);
 }
 
 #[tokio::test]
@@ -183,7 +193,7 @@ async fn news_that_end_nothing_are_applied_once_and_cost_no_try() {
     let marks = person(&shop, e.id.contact).await;
     let known: Vec<_> = marks.marks().filter(|m| m.kind == "message.sent_by_agent").collect();
     assert_eq!(known.len(), 1);
-    let mark = serde_json::json!({"by_agent": true, "id": known[0].id, "at": known[0].at});
+    let mark = json!({"by_agent": true, "id": known[0].id, "at": known[0].at});
     planned.heard.as_mut().unwrap().marks.push(serde_json::from_value(mark).unwrap());
     shop.engine.channels.shows(Ok(look()));
     let sent = shop.engine.send(&planned).await;

@@ -27,6 +27,10 @@ impl ProviderAdapter {
         Self { providers, addresses }
     }
 
+    pub fn providers(&self) -> &Providers {
+        &self.providers
+    }
+
     /// All faults of shape, and the URLs that may not be called.
     fn wrong(&self, config: &Value, of_config: Checked, of_credentials: Checked) -> Vec<(String, String, String)> {
         let mut wrong = Vec::new();

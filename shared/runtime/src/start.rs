@@ -12,7 +12,7 @@ use domain::ids::TenantId;
 use domain::message::ProviderKind;
 use engine::accounts::secret_hash;
 use engine::ports::Store as _;
-use engine::{Config, Engine};
+use engine::{Config, Engine, Tokens};
 use store::DynamoStore;
 
 use crate::{Addresses, LambdaPorts, OsRandom, ProviderAdapter, Settings, SettingsError, SystemClock};
@@ -85,6 +85,7 @@ pub async fn start(kind: Kind) -> Result<Arc<Engine<LambdaPorts>>, StartError> {
             lease_seconds: LEASE_SECONDS,
             cache_settings: kind == Kind::Worker,
             operator_key_hash: settings.operator_key.as_deref().map(secret_hash),
+            tokens: Tokens::new(&settings.secret, &settings.public_url),
         },
         cache: Default::default(),
         store,

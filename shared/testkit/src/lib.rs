@@ -1,6 +1,6 @@
 //! Stand-ins for what Ritmo talks to, so that it can be run and tested without it.
 //!
-//! [`whatsapp`], [`chatwoot`] and [`mercadopago`] speak their originals' real HTTP on loopback and refuse what those
+//! [`whatsapp`], [`twilio`], [`chatwoot`] and [`mercadopago`] speak their originals' real HTTP on loopback and refuse what those
 //! refuse; [`stand_in`] is what the stand-ins of message providers share; [`local`] holds the bodies of
 //! the local runner's `_local` routes and the record of accepted messages. The routes themselves, the
 //! clock and the delivery of webhooks belong to the local runner and reach a stand-in as callbacks.
@@ -15,5 +15,7 @@ pub mod local;
 pub mod memory;
 pub mod mercadopago;
 pub mod sim;
+mod sms;
 pub mod stand_in;
+pub mod twilio;
 pub mod whatsapp;

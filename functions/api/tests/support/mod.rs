@@ -188,7 +188,12 @@ pub async fn api(enabled: bool) -> Api {
         random: Counted::default(),
         secrets: store,
         channels: Mute,
-        config: Config { lease_seconds: 60, cache_settings: false, operator_key_hash: Some(secret_hash(OPERATOR)) },
+        config: Config {
+            lease_seconds: 60,
+            cache_settings: false,
+            operator_key_hash: Some(secret_hash(OPERATOR)),
+            tokens: engine::Tokens::new(&[7; 32], "https://ritmo.test"),
+        },
         cache: Arc::new(Cache::default()),
     });
     let router = api::router(engine.clone());

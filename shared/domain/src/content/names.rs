@@ -66,7 +66,7 @@ use VariableType::{Date, Datetime, Link, Text as T};
 
 type Field = (&'static str, VariableType, &'static str);
 
-const FIXED: [Field; 26] = [
+const FIXED: [Field; 27] = [
     ("contact.id", T, "ctc_3kTqPz1mYh8b0s2W"),
     ("contact.first_name", T, "Ana"),
     ("contact.last_name", T, "Souza"),
@@ -80,6 +80,7 @@ const FIXED: [Field; 26] = [
     ("contact.assignee.name", T, "Bia Lima"),
     ("contact.assignee.first_name", T, "Bia"),
     ("contact.assignee.email", T, "bia@example.com"),
+    ("contact.unsubscribe_url", Link, "https://ritmo.example.com/u/AbC"),
     ("agent.name", T, "Bia Lima"),
     ("agent.first_name", T, "Bia"),
     ("agent.email", T, "bia@example.com"),

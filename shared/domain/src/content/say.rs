@@ -26,6 +26,15 @@ pub struct RenderedEmail {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub cc: Vec<String>,
     pub thread: EmailThread,
+    /// The provider's ids of the emails that it continues, in order.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub continues: Vec<String>,
+    /// Of this person and channel.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unsubscribe_url: Option<String>,
+    /// Names the person in the address that answers go to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reply_token: Option<String>,
 }
 
 /// A rendered message and the names that left a hole in it.
@@ -167,7 +176,16 @@ fn email(
         cc.extend(address.filter(|address| !cc.contains(address)));
     }
     let most = i64::try_from(EMAIL_SUBJECT).unwrap_or(i64::MAX);
-    Ok(RenderedEmail { subject: truncate(&subject, most, "…"), text, html, cc, thread })
+    Ok(RenderedEmail {
+        subject: truncate(&subject, most, "…"),
+        text,
+        html,
+        cc,
+        thread,
+        continues: Vec::new(),
+        unsubscribe_url: None,
+        reply_token: None,
+    })
 }
 
 /// Something at a name with a dot, and nothing that would begin another header or another address.

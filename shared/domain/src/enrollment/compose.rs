@@ -84,7 +84,12 @@ impl<'a> Context<'a> {
         let closed = sender.has_reply_window() && guard!(ReplyWindow, closes.is_none_or(|closes| now >= closes));
         let template = step.falls_back_to().filter(|_| has_templates(sender, way.conversation));
         if !closed && !template_only {
-            let said = self.say(step, sender.channel, variables)?;
+            let mut said = self.say(step, sender.channel, variables)?;
+            if let Message::Email(email) = &mut said.message {
+                email.continues = e.thread(self.sequence, step, sender.id, self.templates);
+                email.unsubscribe_url = self.links.unsubscribe.get(&sender.channel).cloned();
+                email.reply_token.clone_from(&self.links.reply);
+            }
             let why = match closes {
                 Some(_) => "; the contact wrote within the last 24 hours, so free text may go out",
                 None => "",
@@ -150,6 +155,7 @@ impl<'a> Context<'a> {
             "country": profile.country,
             "language": profile.language,
             "assignee": user(profile.assignee.as_ref()),
+            "unsubscribe_url": sender.and_then(|s| self.links.unsubscribe.get(&s.channel)),
             "attributes": profile.attributes,
         });
         // Who looks after the person, else after the conversation.

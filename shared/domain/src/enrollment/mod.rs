@@ -33,6 +33,7 @@ mod schedule;
 pub mod settle;
 pub mod status;
 pub mod test_send;
+mod thread;
 mod types;
 pub mod view;
 

@@ -15,7 +15,7 @@ use crate::content::Templates;
 use crate::conversation::Heard;
 use crate::guard;
 use crate::ids::{SenderId, TenantId};
-use crate::message::Recipient;
+use crate::message::{Links, Recipient};
 use crate::region::most_steps;
 use crate::sender::Sender;
 use crate::sequence::{Sequence, Step, StepChannel};
@@ -36,6 +36,7 @@ pub struct Context<'a> {
     pub senders: &'a [Sender],
     /// The message templates that the sequence uses.
     pub templates: &'a Templates,
+    pub links: &'a Links,
 }
 
 impl Context<'_> {

@@ -6,14 +6,14 @@ use serde_json::json;
 
 use super::control::ResumeMode;
 use super::enroll::{Decision, EntryRefusal, Wish};
-use super::plan::Plan;
+use super::plan::{Context, Plan};
 use super::settle::settle;
 use super::status::status;
 use super::world::*;
 use super::*;
 use crate::contact::{Contact, Profile, Target, TargetRef};
 use crate::ids::AttemptRef;
-use crate::message::{DeliveryStatus, Message, Reaction, SendOutcome};
+use crate::message::{Channel, DeliveryStatus, Links, Message, Reaction, SendOutcome};
 use crate::sender::Suspension;
 use crate::sequence::TargetKind;
 use crate::signal::Signal;
@@ -537,7 +537,9 @@ fn every_listed_name_is_filled() {
         }];
         let wish = Wish { target: Some(target), conversation: Some("1042".into()), ..world.wish() };
         let Decision::New(e) = wish.decide(&world.person, &world.planning(), START) else { panic!() };
-        let variables = world.context().variables(&e, Some(&world.sender));
+        let links =
+            Links { unsubscribe: [(Channel::Whatsapp, "https://ritmo.example.com/u/A".into())].into(), reply: None };
+        let variables = Context { links: &links, ..world.context() }.variables(&e, Some(&world.sender));
         for variable in listed {
             let text = crate::content::Text::parse(&format!("{{{{ {} }}}}", variable.name)).unwrap();
             let rendered = text.render(&variables).unwrap();

@@ -13,7 +13,7 @@ use super::*;
 use crate::account::Settings;
 use crate::contact::{Contact, Person, Profile};
 use crate::ids::{AttemptRef, ContactId, Ids, SenderId, SequenceId, TenantId};
-use crate::message::{Channel, DeliveryStatus, ProviderKind, Reaction, Refusal, SendOutcome, StatusUpdate};
+use crate::message::{Channel, DeliveryStatus, Links, ProviderKind, Reaction, Refusal, SendOutcome, StatusUpdate};
 use crate::sender::Sender;
 use crate::sequence::{Sequence, StepChannel};
 use crate::signal::Signal;
@@ -23,6 +23,7 @@ use crate::time::{Calendar, Timestamp};
 pub(super) const START: Timestamp = Timestamp(1_794_830_400);
 
 static NO_TEMPLATES: crate::content::Templates = crate::content::Templates::new();
+static NO_LINKS: Links = Links { unsubscribe: BTreeMap::new(), reply: None };
 
 pub(super) struct World {
     pub(super) tenant: TenantId,
@@ -142,6 +143,7 @@ impl World {
             settings: &self.settings,
             senders: if self.senders.is_empty() { std::slice::from_ref(&self.sender) } else { &self.senders },
             templates: &NO_TEMPLATES,
+            links: &NO_LINKS,
         }
     }
 

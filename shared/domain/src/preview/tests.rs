@@ -5,6 +5,7 @@ use crate::account::Settings;
 use crate::contact::{Contact, Profile, Target};
 use crate::content::{RenderedParameters, Templates};
 use crate::ids::{ContactId, Ids, SenderId, TenantId};
+use crate::message::Links;
 use crate::sender::Sender;
 use crate::sequence::{Sequence, TargetKind};
 use crate::time::AdjustmentCode;
@@ -21,6 +22,7 @@ struct World {
     senders: Vec<Sender>,
     person: Person,
     templates: Templates,
+    links: Links,
 }
 
 /// An account in `zone` with one WhatsApp sender, and Ana with a charge due on 2026-04-10.
@@ -44,6 +46,7 @@ fn world(settings: Value, steps: Value) -> World {
         settings: serde_json::from_value(settings).unwrap(),
         senders: vec![serde_json::from_value(sender).unwrap()],
         templates: Templates::new(),
+        links: Links::default(),
         person: Person {
             contact: Contact::new(ContactId::new(&mut ids), profile, at("2026-01-01T00:00:00Z")),
             conversations: Vec::new(),
@@ -68,6 +71,7 @@ impl World {
             settings: &self.settings,
             senders: &self.senders,
             templates: &self.templates,
+            links: &self.links,
         }
     }
 

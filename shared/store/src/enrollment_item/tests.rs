@@ -169,6 +169,14 @@ fn limited() -> Enrollment {
     e
 }
 
+/// One that writes into the helpdesk's conversations.
+fn in_conversations() -> Enrollment {
+    let mut e = full();
+    e.lease = e.lease.map(|lease| Lease { conversation: Some("43".into()), ..lease });
+    e.body.records[0].attempts[0].conversation = Some("42".into());
+    e
+}
+
 /// An item's size by DynamoDB's rules: names and values, numbers two digits a byte and one more.
 fn size(item: &Item) -> usize {
     item.iter().map(|(name, value)| name.len() + value_size(value)).sum()
@@ -258,11 +266,12 @@ fn map_to_json(map: &HashMap<String, AttributeValue>) -> Value {
 }
 
 /// What stands in tables, and what it means.
-fn kept() -> [(Value, Enrollment); 2] {
+fn kept() -> [(Value, Enrollment); 3] {
     let read = |text| serde_json::from_str(text).expect("JSON");
     [
         (read(include_str!("../../tests/fixtures/enrollment_v1.json")), full()),
         (read(include_str!("../../tests/fixtures/enrollment_v1_limits.json")), limited()),
+        (read(include_str!("../../tests/fixtures/enrollment_v1_conversation.json")), in_conversations()),
     ]
 }
 

@@ -152,7 +152,12 @@ fn future(play: &Play, work: &Work, enrollment: Option<EnrollmentId>) -> Running
         random: play.clone(),
         secrets: play.clone(),
         channels: play.clone(),
-        config: Config { lease_seconds: LEASE_SECONDS, cache_settings: false, operator_key_hash: None },
+        config: Config {
+            lease_seconds: LEASE_SECONDS,
+            cache_settings: false,
+            operator_key_hash: None,
+            tokens: engine::Tokens::new(&[7; 32], "https://ritmo.test"),
+        },
         cache: play.stage().world.cache.clone(),
     };
     let text = |e: engine::PortError| e.to_string();

@@ -71,7 +71,12 @@ impl<S: Store> Shop<S> {
             random: SeededRandom::new(ids.bytes()),
             secrets: MemorySecrets::default(),
             channels: MemoryChannels::default(),
-            config: Config { lease_seconds: 90, cache_settings: true, operator_key_hash: None },
+            config: Config {
+                lease_seconds: 90,
+                cache_settings: true,
+                operator_key_hash: None,
+                tokens: engine::Tokens::new(&[7; 32], "https://ritmo.test"),
+            },
             cache: Arc::new(Cache::default()),
         };
         let shop = Self {

@@ -65,11 +65,8 @@ impl Runner {
                 let Some(contact) = scenario.who(&from) else { return };
                 model.told(contact, Told { id, kind: ToldKind::Unsubscribed, at: at.0, about_target: false });
             }
-            // Nobody here has a conversation of a helpdesk.
-            InboundEvent::NumberChanged { .. }
-            | InboundEvent::Template(_)
-            | InboundEvent::Conversation(_)
-            | InboundEvent::Identified { .. } => {}
+            // Nothing that this world's contacts do.
+            _ => {}
         }
     }
 

@@ -248,5 +248,7 @@ fn webhook_text(event: &InboundEvent) -> String {
         InboundEvent::Conversation(event) => format!("conversation `{}`", event.conversation),
         InboundEvent::Identified { .. } => "identified".to_owned(),
         InboundEvent::Template(told) => format!("template `{}` {:?}", told.name, told.status),
+        InboundEvent::Email(answer) => format!("answer `{}`", answer.message.id),
+        InboundEvent::Bounced { .. } => "bounce".to_owned(),
     }
 }

@@ -82,7 +82,12 @@ impl Runner {
             secrets: SimSecrets(hub()),
             channels: SimChannels(hub()),
             // The last one is the API's, which remembers nothing.
-            config: Config { lease_seconds: LEASE_SECONDS, cache_settings: worker < 2, operator_key_hash: None },
+            config: Config {
+                lease_seconds: LEASE_SECONDS,
+                cache_settings: worker < 2,
+                operator_key_hash: None,
+                tokens: engine::Tokens::new(&[7; 32], "https://ritmo.test"),
+            },
             cache: Default::default(),
         })
     }

@@ -74,6 +74,7 @@ mod tests {
                 conversation: None,
                 result,
                 provider_message_id: id.map(str::to_owned),
+                left: Default::default(),
             });
             records.push(record);
             records

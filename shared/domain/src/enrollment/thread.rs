@@ -74,7 +74,6 @@ mod tests {
                 conversation: None,
                 result,
                 provider_message_id: id.map(str::to_owned),
-                left: Default::default(),
             });
             records.push(record);
             records

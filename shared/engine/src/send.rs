@@ -1,6 +1,7 @@
 //! A planned send: claim, call, settle.
 //!
-//! - Dies before the claim: the message comes again.
+//! - Dies before the claim: the message comes again. So does it after a look into the conversation that it
+//!   goes into (`conversations`), whatever of it was applied.
 //! - After the claim, before the call: the lease runs out, the send is unknown, and nobody sends
 //!   again until a status or 15 minutes have told.
 //! - After the call, before settling: the same; a status settles it as sent.

@@ -354,6 +354,31 @@ async fn a_set_template_list_decides() {
 }
 
 #[tokio::test]
+async fn only_what_the_synced_list_calls_marketing_goes_by_the_marketing_endpoint() {
+    let mut world = World::new().await;
+    let body = json!({"templates": [
+        {"name": "promo", "language": "pt_BR", "category": "MARKETING", "body_parameters": 1},
+        {"name": "fatura", "language": "pt_BR", "body_parameters": 0}]});
+    world.stand_in.set_templates(serde_json::from_value(body).unwrap()).unwrap();
+    world.config["marketing"] = json!("marketing_messages");
+    let mut sender = sender(&world.config);
+    let send =
+        async |sender: &Sender, outbound: &Outbound| world.providers.send(sender, &world.credentials, outbound).await;
+    let by = |nth: usize| world.desk.messages(None, None)[nth].body.get("product_policy").cloned();
+    // Never synced, nobody knows the category.
+    assert!(matches!(send(&sender, &template("promo", &["1"])).await, SendOutcome::Accepted { .. }));
+    assert_eq!(by(0), None);
+    sender.templates = Some(world.providers.templates(&sender, &world.credentials).await.unwrap());
+    assert!(matches!(send(&sender, &template("promo", &["1"])).await, SendOutcome::Accepted { .. }));
+    assert_eq!(by(1), Some(json!("CLOUD_API_FALLBACK")));
+    assert!(matches!(send(&sender, &template("fatura", &[])).await, SendOutcome::Accepted { .. }));
+    assert_eq!(by(2), None);
+    // Meta calls it otherwise meanwhile: the endpoint refuses what it is not for.
+    sender.templates.iter_mut().flatten().for_each(|known| known.category = Some("MARKETING".into()));
+    assert_eq!(reaction(send(&sender, &template("fatura", &[])).await), (Reaction::Message, "100".into()));
+}
+
+#[tokio::test]
 async fn long_template_lists_are_read_over_all_pages() {
     let world = World::new().await;
     let templates: Vec<Value> =

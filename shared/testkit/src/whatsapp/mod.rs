@@ -1,4 +1,4 @@
-//! A stand-in for WhatsApp's Cloud API: the two routes that the adapter calls, Meta's refusals with
+//! A stand-in for WhatsApp's Cloud API: the routes that the adapter calls, Meta's refusals with
 //! Meta's bodies, the 24 h window, a template list, status and inbound webhooks signed as Meta signs
 //! them. Facts are from Meta's Cloud API reference.
 //!

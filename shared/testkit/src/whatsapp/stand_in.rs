@@ -88,7 +88,7 @@ impl StandIn for WhatsappStandIn {
         ProviderKind::WhatsappCloud
     }
 
-    /// `POST /{version}/{phone_number_id}/messages` and `GET /{version}/{waba_id}/message_templates`.
+    /// `POST /{version}/{phone_number_id}/messages` and `…/marketing_messages`, and `GET /{version}/{waba_id}/message_templates`.
     fn router(&self) -> Router {
         routes::router(self.clone())
     }

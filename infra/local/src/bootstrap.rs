@@ -51,14 +51,31 @@ struct FirstSender {
 }
 
 fn first_senders() -> Vec<FirstSender> {
-    vec![FirstSender {
-        provider: ProviderKind::WhatsappCloud,
-        channel: Channel::Whatsapp,
-        name: "WhatsApp stand-in",
-        config: json!({"phone_number_id": "100000000000001", "waba_id": "200000000000001"}),
-        credentials: json!({"access_token": "local-access-token", "app_secret": "local-app-secret",
+    vec![
+        FirstSender {
+            provider: ProviderKind::WhatsappCloud,
+            channel: Channel::Whatsapp,
+            name: "WhatsApp stand-in",
+            config: json!({"phone_number_id": "100000000000001", "waba_id": "200000000000001"}),
+            credentials: json!({"access_token": "local-access-token", "app_secret": "local-app-secret",
             "verify_token": "local-verify-token"}),
-    }]
+        },
+        FirstSender {
+            provider: ProviderKind::Ses,
+            channel: Channel::Email,
+            name: "Email stand-in",
+            config: json!({"from": "Loja Exemplo <loja@example.com>", "configuration_set": "ritmo",
+            "inbound_domain": "reply.example.com"}),
+            credentials: json!({}),
+        },
+        FirstSender {
+            provider: ProviderKind::AwsSms,
+            channel: Channel::Sms,
+            name: "AWS SMS stand-in",
+            config: json!({"origination_identity": "+5511930001000", "configuration_set": "local"}),
+            credentials: json!({}),
+        },
+    ]
 }
 
 /// Who we are.

@@ -134,7 +134,8 @@ impl Local {
         let runner = Runner::new(clock);
         let senders = Senders::new(uncounted.clone(), identity.tenant);
         let stand_ins = Arc::new(StandIns::new(&runner, senders.clone(), dir)?);
-        let mut providers = Providers::new(&aws_sdk()).map_err(|_| StartError::Http)?;
+        let mut providers =
+            Providers::new(&aws_sdk()).map_err(|_| StartError::Http)?.with_account(testkit::sns::ACCOUNT);
         let mut servers = Vec::new();
         for stand_in in &stand_ins.all {
             let listener = TcpListener::bind("127.0.0.1:0").await?;

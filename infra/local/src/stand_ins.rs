@@ -11,6 +11,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use domain::message::ProviderKind;
 use domain::time::Timestamp;
 use serde::{Deserialize, Serialize};
+use testkit::aws_sms::AwsSmsStandIn;
+use testkit::ses::SesStandIn;
 use testkit::sinch::SinchStandIn;
 use testkit::sinch_sms::SinchSmsStandIn;
 use testkit::stand_in::{Desk, Hooks, StandIn, WebhookDelivery};
@@ -85,7 +87,9 @@ impl StandIns {
         let whatsapp = WhatsappStandIn::new(desk.clone())?;
         let all: Vec<Arc<dyn StandIn>> = vec![
             Arc::new(whatsapp.clone()),
+            Arc::new(SesStandIn::new(desk.clone())),
             Arc::new(TwilioStandIn::new(desk.clone())?),
+            Arc::new(AwsSmsStandIn::new(desk.clone())?),
             Arc::new(SinchStandIn::new(desk.clone())?),
             Arc::new(SinchSmsStandIn::new(desk.clone())),
         ];

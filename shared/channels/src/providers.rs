@@ -120,8 +120,7 @@ impl Providers {
             },
             ProviderKind::AwsSms => match aws_sms::Config::parse(&sender.config) {
                 Ok(config) => {
-                    let origin = self.origins.get(&ProviderKind::AwsSms).map(String::as_str);
-                    let client = self.aws.sms(config.region.as_deref(), origin);
+                    let client = self.aws.sms(config.region.as_deref(), self.origin(sender.provider));
                     aws_sms::send(&client, &config, outbound).await
                 }
                 Err(_) => SendOutcome::Refused(unreadable()),
@@ -197,18 +196,14 @@ impl Providers {
         now: Timestamp,
     ) -> Result<bool, Unavailable> {
         let topics = match sender.provider {
-            ProviderKind::Ses => match ses::Config::parse(&sender.config) {
-                Ok(config) => config.topic_arns,
-                Err(_) => return Ok(false),
-            },
+            ProviderKind::Ses => ses::Config::parse(&sender.config).map(|config| config.topic_arns),
+            ProviderKind::AwsSms => aws_sms::Config::parse(&sender.config).map(|config| config.topic_arns),
             ProviderKind::WhatsappCloud if is_relayed(&sender.config) => {
-                match whatsapp_cloud::Config::parse(&sender.config) {
-                    Ok(config) => config.relay_topic_arn.map(|topic| vec![topic]),
-                    Err(_) => return Ok(false),
-                }
+                whatsapp_cloud::Config::parse(&sender.config).map(|config| config.relay_topic_arn.map(|arn| vec![arn]))
             }
             _ => return Ok(verify(sender, webhook, credentials, now)),
         };
+        let Ok(topics) = topics else { return Ok(false) };
         let trusted = sns::Trusted { topics: topics.as_deref(), account: self.account.as_deref() };
         sns::verify((&self.http, &self.sns_keys), self.origin(sender.provider), webhook.raw, trusted, now).await
     }
@@ -219,8 +214,8 @@ impl Providers {
     /// [`Unavailable`] when it cannot be done now.
     pub async fn confirm(&self, sender: &Sender, webhook: &Webhook<'_>) -> Result<(), Unavailable> {
         match sender.provider {
-            ProviderKind::Ses => sns::confirm(&self.http, self.origin(sender.provider), webhook.raw).await,
-            ProviderKind::WhatsappCloud if is_relayed(&sender.config) => {
+            ProviderKind::WhatsappCloud if !is_relayed(&sender.config) => Ok(()),
+            ProviderKind::Ses | ProviderKind::AwsSms | ProviderKind::WhatsappCloud => {
                 sns::confirm(&self.http, self.origin(sender.provider), webhook.raw).await
             }
             _ => Ok(()),
@@ -382,6 +377,10 @@ pub fn normalise(sender: &Sender, webhook: &Webhook<'_>, now: Timestamp) -> Resu
         },
         ProviderKind::Ses => match ses::Config::parse(&sender.config) {
             Ok(config) => ses::normalise(webhook.raw, &config, now),
+            Err(_) => Ok(Vec::new()),
+        },
+        ProviderKind::AwsSms => match aws_sms::Config::parse(&sender.config) {
+            Ok(config) => aws_sms::normalise(webhook.raw, &config),
             Err(_) => Ok(Vec::new()),
         },
         ProviderKind::Twilio => match twilio::Config::parse(&sender.config) {

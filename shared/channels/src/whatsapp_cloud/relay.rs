@@ -50,7 +50,7 @@ pub(crate) async fn relay(client: &Client, config: &Config, outbound: &Outbound)
 /// [`Malformed`] when neither SNS nor AWS writes so.
 pub(super) fn relayed(raw: &[u8]) -> Result<Option<Value>, Malformed> {
     let Some(told) = sns::notification(raw)? else { return Ok(None) };
-    let told: Value = serde_json::from_str(&told).map_err(|_| Malformed)?;
+    let told: Value = serde_json::from_str(&told.message).map_err(|_| Malformed)?;
     let Some(entry) = text(&told, "whatsAppWebhookEntry") else { return Ok(None) };
     let entry: Value = serde_json::from_str(entry).map_err(|_| Malformed)?;
     Ok(Some(json!({"object": "whatsapp_business_account", "entry": [entry]})))

@@ -226,7 +226,7 @@ impl<P: Ports> Engine<P> {
                 Ok(())
             }
             Reaction::OptedOut => self.opt_out_of_sender(tenant, sender, contact, &attempt.to_string(), at).await,
-            Reaction::Bounced => self.suppress_contact(tenant, contact, Some(Channel::Email), "bounced", at).await,
+            Reaction::Bounced => self.suppress_contact(tenant, contact, Some(Channel::Email), "bounce", at).await,
             _ => Ok(()),
         }
     }

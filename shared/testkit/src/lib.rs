@@ -1,10 +1,9 @@
 //! Stand-ins for what Ritmo talks to, so that it can be run and tested without it.
 //!
-//! The stand-ins of message providers ([`whatsapp`], [`sinch`], [`sinch_sms`], [`twilio`], [`ses`],
-//! [`aws_sms`]) and of [`mercadopago`] speak their originals' real HTTP on loopback and refuse what those
-//! refuse; [`stand_in`] is what those of message providers share; [`local`] holds the bodies of the local
-//! runner's `_local` routes and the record of accepted messages. The routes themselves, the clock and the
-//! delivery of webhooks belong to the local runner and reach a stand-in as callbacks.
+//! The stand-ins of providers ([`whatsapp`], [`ses`], [`twilio`] …) speak their originals' real HTTP on
+//! loopback and refuse what those refuse; [`stand_in`] is what they share; [`local`] holds the bodies of the
+//! local runner's `_local` routes and the record of accepted messages. The routes themselves, the clock and
+//! the delivery of webhooks belong to the local runner and reach a stand-in as callbacks.
 //!
 //! Nothing here uses the adapters of `channels`: a stand-in that shared code with what it tests
 //! would agree with its mistakes.

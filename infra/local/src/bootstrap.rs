@@ -68,6 +68,13 @@ fn first_senders() -> Vec<FirstSender> {
             "inbound_domain": "reply.example.com"}),
             credentials: json!({}),
         },
+        FirstSender {
+            provider: ProviderKind::AwsSms,
+            channel: Channel::Sms,
+            name: "AWS SMS stand-in",
+            config: json!({"origination_identity": "+5511930001000", "configuration_set": "local"}),
+            credentials: json!({}),
+        },
     ]
 }
 

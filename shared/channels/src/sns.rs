@@ -17,8 +17,13 @@ use reqwest::Url;
 use rustls_pki_types::CertificateDer;
 use rustls_pki_types::pem::PemObject as _;
 use serde::Deserialize;
+use serde_json::Value;
 
+use crate::fields::FieldError;
 use crate::{Malformed, call};
+
+/// More topics than these tell of one sender only by mistake.
+const MAX_TOPICS: usize = 10;
 
 /// SNS waits 15 s for an answer.
 const FETCH_TIMEOUT: Duration = Duration::from_secs(5);
@@ -60,6 +65,24 @@ impl Topic {
     fn host(&self) -> String {
         let end = if self.partition == "aws-cn" { ".cn" } else { "" };
         format!("sns.{}.amazonaws.com{end}", self.region)
+    }
+}
+
+/// The `topic_arns` of a sender's configuration, given as `null` where it has none.
+///
+/// # Errors
+/// The field, where it is no list of topics.
+pub(crate) fn parse_topics(topics: Value) -> Result<Option<Vec<String>>, FieldError> {
+    let wrong = |code, detail| FieldError { pointer: "/topic_arns".into(), code, detail };
+    let arns: Option<Vec<String>> =
+        serde_json::from_value(topics).map_err(|_| wrong("invalid_type", "must be an array of strings".to_owned()))?;
+    let is_topic = |arn: &String| Topic::parse(arn).is_some();
+    match &arns {
+        Some(arns) if !(1..=MAX_TOPICS).contains(&arns.len()) || !arns.iter().all(is_topic) => {
+            let example = "arn:aws:sns:us-east-1:123456789012:email";
+            Err(wrong("invalid_value", format!("must be 1 to {MAX_TOPICS} ARNs like {example}")))
+        }
+        _ => Ok(arns),
     }
 }
 
@@ -233,13 +256,21 @@ pub(crate) async fn confirm(http: &reqwest::Client, origin: Option<&str>, raw: &
     }
 }
 
+/// A topic's message, and when it was published.
+#[derive(Debug)]
+pub(crate) struct Told {
+    pub(crate) message: String,
+    pub(crate) at: Timestamp,
+}
+
 /// What a topic tells; `None` for SNS's own messages.
 ///
 /// # Errors
 /// [`Malformed`] when SNS does not write so.
-pub(crate) fn notification(raw: &[u8]) -> Result<Option<String>, Malformed> {
+pub(crate) fn notification(raw: &[u8]) -> Result<Option<Told>, Malformed> {
     let posted = Posted::read(raw).ok_or(Malformed)?;
-    Ok((posted.r#type == "Notification").then_some(posted.message))
+    let at = Timestamp::parse(&posted.timestamp).ok_or(Malformed)?;
+    Ok((posted.r#type == "Notification").then_some(Told { message: posted.message, at }))
 }
 
 fn is_recent(timestamp: &str, now: Timestamp) -> bool {

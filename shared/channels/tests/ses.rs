@@ -173,19 +173,19 @@ fn status(events: &[InboundEvent]) -> Option<(DeliveryStatus, Option<(Reaction, 
 }
 
 fn bounced(events: &[InboundEvent]) -> Vec<&str> {
-    let address = |event| match event {
-        &InboundEvent::Bounced { ref address, .. } => Some(address.as_str()),
+    let addresses = events.iter().filter_map(|event| match event {
+        InboundEvent::Bounced { address, .. } => Some(address.as_str()),
         _ => None,
-    };
-    events.iter().filter_map(address).collect()
+    });
+    addresses.collect()
 }
 
 fn opted_out(events: &[InboundEvent]) -> Vec<&Identity> {
-    let from = |event| match event {
-        &InboundEvent::OptOut { ref from, .. } => Some(from),
+    let from = events.iter().filter_map(|event| match event {
+        InboundEvent::OptOut { from, .. } => Some(from),
         _ => None,
-    };
-    events.iter().filter_map(from).flatten().collect()
+    });
+    from.flatten().collect()
 }
 
 #[test]

@@ -5,6 +5,7 @@
 mod buffered;
 mod content;
 mod control;
+mod emails;
 mod enrolling;
 mod errors;
 mod events;

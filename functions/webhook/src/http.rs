@@ -18,7 +18,7 @@ use engine::{Engine, PortError, Ports};
 use runtime::Metrics;
 use serde_json::{Value, json};
 
-use crate::payments;
+use crate::{payments, unsubscribe};
 
 /// Meta's limit for a webhook's body.
 pub const MAX_BODY: usize = 3 * 1024 * 1024;
@@ -35,6 +35,7 @@ pub fn router<P: Ports>(
         .layer(DefaultBodyLimit::max(MAX_BODY))
         .layer(Extension(providers))
         .merge(payments::routes())
+        .merge(unsubscribe::routes())
         .layer(map_response(move |response: Response| {
             // Everything else API Gateway counts by itself, for each status.
             if response.status() == StatusCode::UNAUTHORIZED {

@@ -61,6 +61,14 @@ fn first_senders() -> Vec<FirstSender> {
             "verify_token": "local-verify-token"}),
         },
         FirstSender {
+            provider: ProviderKind::Ses,
+            channel: Channel::Email,
+            name: "Email stand-in",
+            config: json!({"from": "Loja Exemplo <loja@example.com>", "configuration_set": "ritmo",
+            "inbound_domain": "reply.example.com"}),
+            credentials: json!({}),
+        },
+        FirstSender {
             provider: ProviderKind::AwsSms,
             channel: Channel::Sms,
             name: "AWS SMS stand-in",

@@ -134,14 +134,12 @@ impl Local {
         let runner = Runner::new(clock);
         let senders = Senders::new(uncounted.clone(), identity.tenant);
         let stand_ins = Arc::new(StandIns::new(&runner, senders.clone(), dir)?);
-        let providers = Providers::new(&aws_sdk()).map_err(|_| StartError::Http)?;
-        let mut providers = providers.with_account(testkit::sns::ACCOUNT);
+        let mut providers =
+            Providers::new(&aws_sdk()).map_err(|_| StartError::Http)?.with_account(testkit::sns::ACCOUNT);
         let mut servers = Vec::new();
         for stand_in in &stand_ins.all {
             let listener = TcpListener::bind("127.0.0.1:0").await?;
-            let origin = format!("http://{}", listener.local_addr()?);
-            stand_ins.desk.set_origin(stand_in.provider(), &origin);
-            providers = providers.with_origin(stand_in.provider(), origin);
+            providers = providers.with_origin(stand_in.provider(), format!("http://{}", listener.local_addr()?));
             servers.push(serve(listener, counted(stand_in.router(), &runner), stop.subscribe()));
         }
 

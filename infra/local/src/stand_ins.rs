@@ -12,6 +12,7 @@ use domain::message::ProviderKind;
 use domain::time::Timestamp;
 use serde::{Deserialize, Serialize};
 use testkit::aws_sms::AwsSmsStandIn;
+use testkit::ses::SesStandIn;
 use testkit::stand_in::{Desk, Hooks, StandIn, WebhookDelivery};
 use testkit::twilio::TwilioStandIn;
 use testkit::whatsapp::WhatsappStandIn;
@@ -84,6 +85,7 @@ impl StandIns {
         let whatsapp = WhatsappStandIn::new(desk.clone())?;
         let all: Vec<Arc<dyn StandIn>> = vec![
             Arc::new(whatsapp.clone()),
+            Arc::new(SesStandIn::new(desk.clone())),
             Arc::new(TwilioStandIn::new(desk.clone())?),
             Arc::new(AwsSmsStandIn::new(desk.clone())?),
         ];

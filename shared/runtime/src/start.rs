@@ -63,6 +63,8 @@ pub async fn start(kind: Kind) -> Result<Arc<Engine<LambdaPorts>>, StartError> {
         .load()
         .await;
     let store = DynamoStore::new(store::client(&sdk), settings.table, &settings.secret);
+    // An ARN names the account that it is of.
+    let account = settings.schedules.queue_arn.split(':').nth(4).unwrap_or_default().to_owned();
     let sqs = aws_sdk_sqs::Client::new(&sdk);
     let timers = SchedulerTimers::new(
         aws_sdk_scheduler::Client::new(&sdk),
@@ -70,7 +72,7 @@ pub async fn start(kind: Kind) -> Result<Arc<Engine<LambdaPorts>>, StartError> {
         settings.queues.step.clone(),
         settings.schedules,
     );
-    let mut providers = Providers::new(&sdk).map_err(|_| StartError::Http)?;
+    let mut providers = Providers::new(&sdk).map_err(|_| StartError::Http)?.with_account(account);
     if let Some(origin) = settings.whatsapp_origin {
         providers = providers.with_origin(ProviderKind::WhatsappCloud, origin);
     }

@@ -1,5 +1,6 @@
 //! Stand-ins for what Ritmo talks to, so that it can be run and tested without it.
 //!
+//! [`whatsapp`], [`ses`], [`twilio`] and [`mercadopago`] speak their originals' real HTTP on loopback and refuse what those
 //! [`whatsapp`], [`twilio`], [`aws_sms`] and [`mercadopago`] speak their originals' real HTTP on loopback and refuse what those
 //! refuse; [`stand_in`] is what the stand-ins of message providers share; [`local`] holds the bodies of
 //! the local runner's `_local` routes and the record of accepted messages. The routes themselves, the
@@ -14,6 +15,7 @@ mod laws;
 pub mod local;
 pub mod memory;
 pub mod mercadopago;
+pub mod ses;
 pub mod sim;
 mod sms;
 pub mod sns;

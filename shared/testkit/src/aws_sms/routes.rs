@@ -24,7 +24,7 @@ const OPERATION: &str = "PinpointSMSVoiceV2.SendTextMessage";
 const JSON: &str = "application/x-amz-json-1.0";
 
 pub(super) fn router(stand_in: AwsSmsStandIn) -> Router {
-    Router::new().route("/", post(call)).with_state(stand_in).merge(sns::router())
+    Router::new().route("/", post(call)).with_state(stand_in).merge(sns::routes())
 }
 
 async fn call(State(stand_in): State<AwsSmsStandIn>, headers: HeaderMap, raw: Bytes) -> Response {

@@ -16,6 +16,9 @@ use crate::sms::{OptOuts, is_number};
 use crate::sns;
 use crate::stand_in::{Accepted, Desk, SenderAccess, StandIn, WebhookDelivery};
 
+/// What SNS heads a message with that nobody gave a subject.
+const SUBJECT: &str = "AWS Notification Message";
+
 /// AWS End User Messaging SMS in this process. Clones are the same stand-in.
 #[derive(Clone)]
 pub struct AwsSmsStandIn {
@@ -60,7 +63,7 @@ impl AwsSmsStandIn {
         if report && request.configuration_set.is_some() {
             self.desk.report(requested, |status, at| {
                 let event = events::status(request, &id, requested, status, at)?;
-                Some(sns::notification(access, &self.desk.origin(KIND), &event, at))
+                Some(sns::notification(access, SUBJECT, &event, at))
             });
         }
         Ok(id)
@@ -96,6 +99,6 @@ impl StandIn for AwsSmsStandIn {
         let id = self.id().map_err(failed)?;
         self.opt_outs.note(identity, &inbound.from, &inbound.text).map_err(failed)?;
         let reply = events::reply(identity, &inbound.from, &id, &inbound.text);
-        Ok(vec![sns::notification(sender, &self.desk.origin(KIND), &reply, self.desk.now())])
+        Ok(vec![sns::notification(sender, SUBJECT, &reply, self.desk.now())])
     }
 }

@@ -1,5 +1,5 @@
-//! Amazon SNS as AWS's stand-ins publish through it: notifications signed as SNS signs them (version 2), with
-//! a key of our own, whose certificate is served at the stand-in's origin.
+//! What Amazon SNS posts, signed with a key of our own whose certificate is served where the services' origin
+//! is. `key.der` and `certificate.pem` were made for this and prove nothing anywhere else.
 
 use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::signature::{RSA_PKCS1_SHA256, RsaKeyPair};
@@ -13,61 +13,68 @@ use sha2::{Digest as _, Sha256};
 
 use crate::stand_in::{SenderAccess, WebhookDelivery};
 
-/// The AWS account that has the topics.
+/// The AWS account of whoever runs this.
 pub const ACCOUNT: &str = "000000000000";
+/// Where a sender is that names no region.
+pub const REGION: &str = "us-east-1";
 
-const CERTIFICATE_PATH: &str = "/SimpleNotificationService-stand-in.pem";
+const CERTIFICATE: &str = include_str!("certificate.pem");
+const KEY: &[u8] = include_bytes!("key.der");
+const CERTIFICATE_PATH: &str = "/SimpleNotificationService-00000000000000000000000000000000.pem";
 
-/// Serves the certificate, as a part of a stand-in's own router.
-pub fn router() -> Router {
-    Router::new().route(CERTIFICATE_PATH, get(|| async { include_str!("certificate.pem") }))
+/// Serves the certificate.
+pub fn routes() -> Router {
+    Router::new().route(CERTIFICATE_PATH, get(|| async { CERTIFICATE }))
 }
 
-/// A message of the sender's topic, as SNS posts it to the sender's webhook. `origin` is the stand-in's.
-pub fn notification(access: &SenderAccess, origin: &str, message: &Value, at: Timestamp) -> WebhookDelivery {
-    let provider = access.provider.as_str();
-    let topic = format!("arn:aws:sns:us-east-1:{ACCOUNT}:{provider}");
-    let time = at.to_chrono().format("%Y-%m-%dT%H:%M:%S.000Z").to_string();
-    let message = message.to_string();
-    let id = id(&message);
-    let fields = [
+/// A notification of a sender's topic: the first that its configuration names, else one of our account.
+pub fn notification(access: &SenderAccess, subject: &str, message: &Value, at: Timestamp) -> WebhookDelivery {
+    let region = access.config("region").unwrap_or(REGION);
+    let named = access.config.pointer("/topic_arns/0").and_then(Value::as_str).map(str::to_owned);
+    let topic = named.unwrap_or_else(|| format!("arn:aws:sns:{region}:{ACCOUNT}:ritmo"));
+    let (message, timestamp) = (message.to_string(), format!("{}.000Z", at.to_string().trim_end_matches('Z')));
+    let hash: String = Sha256::digest(&message).iter().map(|byte| format!("{byte:02x}")).collect();
+    let id = format!("{}-{}-{}-{}-{}", &hash[..8], &hash[8..12], &hash[12..16], &hash[16..20], &hash[20..32]);
+    let lines = [
         ("Message", message.as_str()),
         ("MessageId", &id),
-        ("Timestamp", &time),
+        ("Subject", subject),
+        ("Timestamp", &timestamp),
         ("TopicArn", &topic),
         ("Type", "Notification"),
     ];
-    let signed: String = fields.iter().map(|(name, value)| format!("{name}\n{value}\n")).collect();
-    let mut body: Value = fields.iter().map(|(name, value)| ((*name).to_owned(), json!(value))).collect();
-    body["SignatureVersion"] = json!("2");
-    body["Signature"] = json!(sign(&signed));
-    body["SigningCertURL"] = json!(format!("{origin}{CERTIFICATE_PATH}"));
-    body["UnsubscribeURL"] = json!(format!("{origin}/?Action=Unsubscribe"));
+    let signed: String = lines.iter().map(|(name, value)| format!("{name}\n{value}\n")).collect();
+    let body = json!({
+        "Type": "Notification",
+        "MessageId": id,
+        "TopicArn": topic,
+        "Subject": subject,
+        "Message": message,
+        "Timestamp": timestamp,
+        "SignatureVersion": "2",
+        "Signature": sign(&signed),
+        "SigningCertURL": format!("https://sns.{region}.amazonaws.com{CERTIFICATE_PATH}"),
+        "UnsubscribeURL": format!("https://sns.{region}.amazonaws.com/?Action=Unsubscribe"),
+    });
     WebhookDelivery {
         sender_id: access.sender_id.clone(),
-        url_path: format!("/webhooks/{provider}/{}", access.sender_id),
-        headers: vec![
-            ("content-type".into(), "text/plain; charset=UTF-8".into()),
-            ("user-agent".into(), "Amazon Simple Notification Service Agent".into()),
-            ("x-amz-sns-message-id".into(), id),
-            ("x-amz-sns-message-type".into(), "Notification".into()),
-            ("x-amz-sns-topic-arn".into(), topic),
-        ],
+        url_path: format!("/webhooks/{}/{}", access.provider.as_str(), access.sender_id),
+        headers: [
+            ("content-type", "text/plain; charset=UTF-8"),
+            ("user-agent", "Amazon Simple Notification Service Agent"),
+            ("x-amz-sns-message-type", "Notification"),
+        ]
+        .map(|(name, value)| (name.to_owned(), value.to_owned()))
+        .to_vec(),
         body: body.to_string(),
     }
 }
 
-/// The same for the same message.
-fn id(message: &str) -> String {
-    let hash = Sha256::digest(message.as_bytes());
-    let hex: String = hash[..16].iter().map(|byte| format!("{byte:02x}")).collect();
-    format!("{}-{}-{}-{}-{}", &hex[..8], &hex[8..12], &hex[12..16], &hex[16..20], &hex[20..])
-}
-
-fn sign(text: &str) -> String {
-    let key = RsaKeyPair::from_pkcs8(include_bytes!("key.der")).expect("the key beside this file is one");
+/// The signature of version 2, base64.
+pub fn sign(signed: &str) -> String {
+    let key = RsaKeyPair::from_pkcs8(KEY).expect("the key that lies beside this file");
     let mut signature = vec![0; key.public_modulus_len()];
-    key.sign(&RSA_PKCS1_SHA256, &SystemRandom::new(), text.as_bytes(), &mut signature)
-        .expect("a buffer as long as the modulus takes a signature");
+    key.sign(&RSA_PKCS1_SHA256, &SystemRandom::new(), signed.as_bytes(), &mut signature)
+        .expect("a key of 2048 bits signs");
     STANDARD.encode(signature)
 }

@@ -60,7 +60,6 @@ struct State {
     /// Up to here the journal knows.
     numbers_kept: u64,
     requests: HashMap<ProviderKind, u64>,
-    origins: HashMap<ProviderKind, String>,
 }
 
 impl Desk {
@@ -77,7 +76,6 @@ impl Desk {
             numbers: 0,
             numbers_kept: 0,
             requests: HashMap::new(),
-            origins: HashMap::new(),
         };
         Self { hooks, state: Arc::new(Mutex::new(state)) }
     }
@@ -250,15 +248,6 @@ impl Desk {
     /// Takes the failure planned for a request to this provider and recipient.
     pub fn next_failure(&self, provider: ProviderKind, to: Option<&str>) -> Option<Failure> {
         self.state().faults.take(provider, to)
-    }
-
-    /// Where a provider's stand-in is served, for what it writes into its webhooks.
-    pub fn set_origin(&self, provider: ProviderKind, origin: &str) {
-        self.state().origins.insert(provider, origin.to_owned());
-    }
-
-    pub fn origin(&self, provider: ProviderKind) -> String {
-        self.state().origins.get(&provider).cloned().unwrap_or_default()
     }
 
     /// What is reported of messages accepted from now on.

@@ -10,6 +10,7 @@ mod enrolling;
 mod errors;
 mod events;
 mod failures;
+mod gateway;
 mod limits;
 mod payments;
 mod sending;

@@ -12,7 +12,10 @@ use domain::message::ProviderKind;
 use domain::time::Timestamp;
 use serde::{Deserialize, Serialize};
 use testkit::aws_sms::AwsSmsStandIn;
+use testkit::http_sender::GatewayStandIn;
 use testkit::ses::SesStandIn;
+use testkit::sinch::SinchStandIn;
+use testkit::sinch_sms::SinchSmsStandIn;
 use testkit::stand_in::{Desk, Hooks, StandIn, WebhookDelivery};
 use testkit::twilio::TwilioStandIn;
 use testkit::whatsapp::WhatsappStandIn;
@@ -88,6 +91,9 @@ impl StandIns {
             Arc::new(SesStandIn::new(desk.clone())),
             Arc::new(TwilioStandIn::new(desk.clone())?),
             Arc::new(AwsSmsStandIn::new(desk.clone())?),
+            Arc::new(SinchStandIn::new(desk.clone())?),
+            Arc::new(SinchSmsStandIn::new(desk.clone())),
+            Arc::new(GatewayStandIn::new(desk.clone())),
         ];
         let http = reqwest::Client::builder().no_proxy().build().map_err(io::Error::other)?;
         Ok(Self { desk, all, whatsapp, pending, http, base_url: std::sync::OnceLock::new() })

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod buffered;
+mod chatwoot;
 mod content;
 mod control;
 mod emails;

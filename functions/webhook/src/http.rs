@@ -14,6 +14,7 @@ use domain::ids::{SenderId, TenantId};
 use domain::message::ProviderKind;
 use domain::sender::Sender;
 use engine::credentials::{in_force, present};
+use engine::payments::Told;
 use engine::ports::{Secrets as _, Store as _};
 use engine::{Engine, PortError, Ports};
 use runtime::Metrics;
@@ -105,10 +106,16 @@ async fn receive<P: Ports>(
         tracing::warn!(sender = %sender.id, "signed webhook that cannot be read");
         return Ok(taken(&sender));
     };
-    if !events.is_empty() {
-        engine.apply(sender.id, events).await.map_err(|error| unavailable(&sender, &error))?;
+    if events.is_empty() {
+        return Ok(taken(&sender));
     }
-    Ok(taken(&sender))
+    match engine.apply(sender.id, events).await {
+        Ok(Told::Applied) => Ok(taken(&sender)),
+        // It will be applied, and nobody would come again.
+        Ok(Told::Queued) if !sender.repeats_webhooks() => Ok(taken(&sender)),
+        Ok(Told::Queued) => Err(busy()),
+        Err(error) => Err(unavailable(&sender, &error)),
+    }
 }
 
 /// 200, in the provider's words.

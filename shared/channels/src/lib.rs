@@ -12,6 +12,7 @@
 mod aws;
 pub mod aws_sms;
 mod call;
+pub mod chatwoot;
 mod fields;
 mod foreign;
 pub mod http_sender;

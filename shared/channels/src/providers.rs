@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use aws_config::SdkConfig;
+use domain::conversation::Look;
 use domain::message::{InboundEvent, Outbound, ProviderKind, Reaction, Refusal, SendOutcome};
 use domain::payment::{ChargeEvent, PaymentSource};
 use domain::sender::{KnownTemplate, Sender};
@@ -15,7 +16,7 @@ use serde_json::{Value, json};
 use crate::aws::Aws;
 use crate::fields::{FieldError, check};
 use crate::sns::{self, Unavailable};
-use crate::{Webhook, aws_sms, http_sender, ses, sinch, sinch_sms, twilio, whatsapp_cloud};
+use crate::{Webhook, aws_sms, chatwoot, http_sender, ses, sinch, sinch_sms, twilio, whatsapp_cloud};
 
 /// Until a connection (name, TCP, TLS) stands. Past it nothing was written: a known refusal.
 pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
@@ -156,6 +157,10 @@ impl Providers {
                 Ok((config, credentials)) => twilio::send(&self.http, &config, &credentials, outbound).await,
                 Err(refusal) => SendOutcome::Refused(refusal),
             },
+            ProviderKind::Chatwoot => match chatwoot_parts(&config, credentials) {
+                Ok((config, credentials)) => chatwoot::send(&self.http, &config, &credentials, outbound).await,
+                Err(refusal) => SendOutcome::Refused(refusal),
+            },
             ProviderKind::Sinch => match sinch_parts(&config, credentials) {
                 Ok((config, credentials)) => {
                     let tokens = &self.sinch_tokens;
@@ -173,7 +178,6 @@ impl Providers {
                 }
                 None => SendOutcome::Refused(unreadable()),
             },
-            _ => SendOutcome::Refused(unreadable()),
         };
         let provider = sender.provider.as_str();
         match &outcome {
@@ -184,6 +188,21 @@ impl Providers {
             SendOutcome::Ambiguous => tracing::debug!(provider, "answer unknown"),
         }
         outcome
+    }
+
+    /// What a helpdesk shows of a conversation, by at most two calls that change nothing. Nobody else has
+    /// conversations.
+    ///
+    /// # Errors
+    /// The refusal.
+    pub async fn look(&self, sender: &Sender, credentials: &Value, conversation: &str) -> Result<Look, Refusal> {
+        match sender.provider {
+            ProviderKind::Chatwoot => {
+                let (config, credentials) = chatwoot_parts(&self.config(sender), credentials)?;
+                chatwoot::look(&self.http, &config, &credentials, conversation).await
+            }
+            _ => Ok(Look::QUIET),
+        }
     }
 
     /// By Meta, or by AWS for whom the sender is there.
@@ -297,6 +316,13 @@ fn whatsapp_parts(
     ))
 }
 
+fn chatwoot_parts(config: &Value, credentials: &Value) -> Result<(chatwoot::Config, chatwoot::Credentials), Refusal> {
+    Ok((
+        chatwoot::Config::parse(config).map_err(|_| unreadable())?,
+        chatwoot::Credentials::parse(credentials).map_err(|_| unreadable())?,
+    ))
+}
+
 fn twilio_parts(config: &Value, credentials: &Value) -> Result<(twilio::Config, twilio::Credentials), Refusal> {
     Ok((
         twilio::Config::parse(config).map_err(|_| unreadable())?,
@@ -332,16 +358,13 @@ fn http_parts(config: &Value, credentials: &Value) -> Option<(http_sender::Confi
 pub fn check_config(kind: ProviderKind, config: &Value) -> Result<(), Vec<FieldError>> {
     match kind {
         ProviderKind::WhatsappCloud => whatsapp_cloud::Config::parse(config).map(drop).map_err(|e| e.0),
+        ProviderKind::Chatwoot => chatwoot::Config::parse(config).map(drop).map_err(|e| e.0),
         ProviderKind::Ses => ses::Config::parse(config).map(drop).map_err(|e| e.0),
         ProviderKind::AwsSms => aws_sms::Config::parse(config).map(drop).map_err(|e| e.0),
         ProviderKind::Twilio => twilio::Config::parse(config).map(drop).map_err(|e| e.0),
         ProviderKind::Http => http_sender::Config::parse(config).map(drop).map_err(|e| e.0),
         ProviderKind::Sinch => sinch::Config::parse(config).map(drop).map_err(|e| e.0),
         ProviderKind::SinchSms => sinch_sms::Config::parse(config).map(drop).map_err(|e| e.0),
-        _ => {
-            let detail = "this provider is not available yet".into();
-            Err(vec![FieldError { pointer: String::new(), code: "invalid_value", detail }])
-        }
     }
 }
 
@@ -354,13 +377,13 @@ pub fn check_credentials(kind: ProviderKind, config: &Value, credentials: &Value
     match kind {
         ProviderKind::WhatsappCloud if config["relay"].is_object() => check(credentials, &[]).map_err(|e| e.0),
         ProviderKind::WhatsappCloud => whatsapp_cloud::Credentials::parse(credentials).map(drop).map_err(|e| e.0),
+        ProviderKind::Chatwoot => chatwoot::Credentials::parse(credentials).map(drop).map_err(|e| e.0),
         // Called with the deployment's own role.
         ProviderKind::Ses | ProviderKind::AwsSms => check(credentials, &[]).map_err(|e| e.0),
         ProviderKind::Twilio => twilio::Credentials::parse(credentials).map(drop).map_err(|e| e.0),
         ProviderKind::Http => http_sender::Credentials::parse(credentials).map(drop).map_err(|e| e.0),
         ProviderKind::Sinch => sinch::Credentials::parse(credentials).map(drop).map_err(|e| e.0),
         ProviderKind::SinchSms => sinch_sms::Credentials::parse(credentials).map(drop).map_err(|e| e.0),
-        _ => Ok(()),
     }
 }
 
@@ -373,6 +396,9 @@ pub fn verify(sender: &Sender, webhook: &Webhook<'_>, credentials: &Value, now: 
             let header = webhook.header(whatsapp_cloud::SIGNATURE_HEADER);
             whatsapp_cloud::verify_signature(webhook.raw, header, &known)
         }),
+        ProviderKind::Chatwoot => {
+            chatwoot::Credentials::parse(credentials).is_ok_and(|known| chatwoot::verify(webhook, &known, now))
+        }
         ProviderKind::Twilio => twilio_parts(&sender.config, credentials)
             .is_ok_and(|(config, known)| twilio::verify_signature(webhook, &config, &known)),
         ProviderKind::Sinch => {
@@ -384,7 +410,7 @@ pub fn verify(sender: &Sender, webhook: &Webhook<'_>, credentials: &Value, now: 
         ProviderKind::Http => {
             http_sender::Credentials::parse(credentials).is_ok_and(|known| http_sender::verify(webhook, &known, now))
         }
-        _ => false,
+        ProviderKind::Ses | ProviderKind::AwsSms => false,
     }
 }
 
@@ -420,6 +446,10 @@ pub fn normalise(sender: &Sender, webhook: &Webhook<'_>, now: Timestamp) -> Resu
             // Without a number of our own every entry is for another number.
             Err(_) => Ok(Vec::new()),
         },
+        ProviderKind::Chatwoot => match chatwoot::Config::parse(&sender.config) {
+            Ok(config) => chatwoot::normalise(webhook.raw, &config, now),
+            Err(_) => Ok(Vec::new()),
+        },
         ProviderKind::Ses => match ses::Config::parse(&sender.config) {
             Ok(config) => ses::normalise(webhook.raw, &config, now),
             Err(_) => Ok(Vec::new()),
@@ -441,6 +471,5 @@ pub fn normalise(sender: &Sender, webhook: &Webhook<'_>, now: Timestamp) -> Resu
         },
         ProviderKind::SinchSms => Ok(sinch_sms::normalise(webhook.raw, now)?.into_iter().collect()),
         ProviderKind::Http => Ok(http_sender::normalise(webhook, sender.channel, now)?.into_iter().collect()),
-        _ => Ok(Vec::new()),
     }
 }

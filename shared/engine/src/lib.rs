@@ -14,6 +14,7 @@ pub mod blueprints;
 mod cache;
 pub mod contacts;
 pub mod control;
+mod conversations;
 pub mod credentials;
 pub mod emails;
 pub mod enroll;

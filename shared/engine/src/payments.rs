@@ -315,7 +315,7 @@ impl From<Unheard> for PortError {
 }
 
 /// A refusal that passes is an error; one that stays (the contact is gone) is `None`.
-fn passing<T>(result: Result<T, Refused>) -> Result<Option<T>, PortError> {
+pub(crate) fn passing<T>(result: Result<T, Refused>) -> Result<Option<T>, PortError> {
     match result {
         Ok(done) => Ok(Some(done)),
         Err(Refused::Port(error)) => Err(error),

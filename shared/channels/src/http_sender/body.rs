@@ -36,6 +36,7 @@ pub fn body(outbound: &Outbound, now: Timestamp) -> Result<Value, SendOutcome> {
                 "header": template.header, "buttons": template.buttons});
         }
         Message::Email(_) => return Err(refused(Reaction::Message, "an_email")),
+        Message::Bot { .. } => return Err(refused(Reaction::Message, "a_bot")),
     }
     Ok(json!({"type": "message.send", "timestamp": now.to_string(), "data": data}))
 }

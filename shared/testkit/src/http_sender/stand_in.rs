@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use axum::body::Bytes;
-use axum::extract::{OriginalUri, State};
-use axum::http::{HeaderMap, StatusCode, header::HOST};
+use axum::extract::State;
+use axum::http::{HeaderMap, StatusCode, Uri, header::HOST};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::post;
 use axum::{Json, Router};
@@ -49,7 +49,7 @@ impl StandIn for GatewayStandIn {
 
 async fn send(
     State(stand_in): State<GatewayStandIn>,
-    OriginalUri(uri): OriginalUri,
+    uri: Uri,
     headers: HeaderMap,
     raw: Bytes,
 ) -> Response {

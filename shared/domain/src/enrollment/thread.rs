@@ -70,6 +70,7 @@ mod tests {
                 sender: sender(by),
                 channel,
                 form: MessageForm::Text,
+                left: Default::default(),
                 result,
                 provider_message_id: id.map(str::to_owned),
             });

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod buffered;
+mod chatwoot;
 mod content;
 mod control;
 mod emails;
@@ -10,6 +11,7 @@ mod enrolling;
 mod errors;
 mod events;
 mod failures;
+mod gateway;
 mod limits;
 mod payments;
 mod sending;

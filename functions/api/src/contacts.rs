@@ -437,6 +437,7 @@ impl From<StoredMessage> for MessageView {
     fn from(m: StoredMessage) -> Self {
         let (text, template) = match m.message {
             Some(Message::Text { text }) => (Some(text), None),
+            Some(Message::Bot { text, .. }) => (text, None),
             Some(Message::Rich(rich)) => (Some(rich.plain()), None),
             Some(Message::Email(email)) => (Some(email.text), None),
             Some(Message::WhatsappTemplate(template)) => (m.text, serde_json::to_value(template).ok()),

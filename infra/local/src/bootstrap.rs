@@ -75,6 +75,13 @@ fn first_senders() -> Vec<FirstSender> {
             config: json!({"origination_identity": "+5511930001000", "configuration_set": "local"}),
             credentials: json!({}),
         },
+        FirstSender {
+            provider: ProviderKind::Chatwoot,
+            channel: Channel::Conversation,
+            name: "Chatwoot stand-in",
+            config: json!({"account_id": "1"}),
+            credentials: json!({"api_access_token": "local-api-token", "webhook_secret": "local-webhook-secret"}),
+        },
     ]
 }
 

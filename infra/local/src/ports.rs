@@ -5,6 +5,7 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use domain::conversation::Look;
 use domain::enrollment::PlannedSend;
 use domain::ids::AttemptRef;
 use domain::message::{Outbound, ProviderKind, Refusal, SendOutcome};
@@ -127,6 +128,11 @@ impl Channels for LocalChannels {
     async fn send(&self, sender: &Sender, credentials: &Value, outbound: &Outbound) -> SendOutcome {
         self.senders.note(sender, credentials);
         self.inner.send(sender, credentials, outbound).await
+    }
+
+    async fn look(&self, sender: &Sender, credentials: &Value, conversation: &str) -> Result<Look, Refusal> {
+        self.senders.note(sender, credentials);
+        self.inner.look(sender, credentials, conversation).await
     }
 
     async fn templates(&self, sender: &Sender, credentials: &Value) -> Result<Vec<KnownTemplate>, Refusal> {

@@ -12,6 +12,8 @@ use domain::message::ProviderKind;
 use domain::time::Timestamp;
 use serde::{Deserialize, Serialize};
 use testkit::aws_sms::AwsSmsStandIn;
+use testkit::chatwoot::ChatwootStandIn;
+use testkit::http_sender::GatewayStandIn;
 use testkit::ses::SesStandIn;
 use testkit::sinch::SinchStandIn;
 use testkit::sinch_sms::SinchSmsStandIn;
@@ -92,6 +94,8 @@ impl StandIns {
             Arc::new(AwsSmsStandIn::new(desk.clone())?),
             Arc::new(SinchStandIn::new(desk.clone())?),
             Arc::new(SinchSmsStandIn::new(desk.clone())),
+            Arc::new(GatewayStandIn::new(desk.clone())),
+            Arc::new(ChatwootStandIn::new(desk.clone())?),
         ];
         let http = reqwest::Client::builder().no_proxy().build().map_err(io::Error::other)?;
         Ok(Self { desk, all, whatsapp, pending, http, base_url: std::sync::OnceLock::new() })
@@ -109,7 +113,8 @@ impl StandIns {
     pub(crate) async fn deliver(&self, webhook: &mut PendingWebhook) -> Option<i64> {
         webhook.tries += 1;
         let answer = self.post(&webhook.delivery).await;
-        if answer.is_ok_and(|status| status < 300) || webhook.tries >= MAX_TRIES {
+        let most = if webhook.delivery.comes_once() { 1 } else { MAX_TRIES };
+        if answer.is_ok_and(|status| status < 300) || webhook.tries >= most {
             done(&self.pending, webhook.id);
             return None;
         }

@@ -12,8 +12,10 @@
 mod aws;
 pub mod aws_sms;
 mod call;
+pub mod chatwoot;
 mod fields;
 mod foreign;
+pub mod http_sender;
 mod identity;
 pub mod payments;
 mod providers;
@@ -23,6 +25,7 @@ pub mod sinch;
 pub mod sinch_sms;
 mod sms;
 mod sns;
+mod standard_webhooks;
 pub mod twilio;
 mod webhook;
 pub mod whatsapp_cloud;

@@ -2,9 +2,11 @@
 
 use std::borrow::Cow;
 use std::collections::HashMap;
-use std::time::Duration;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use aws_config::SdkConfig;
+use domain::conversation::Look;
 use domain::message::{InboundEvent, Outbound, ProviderKind, Reaction, Refusal, SendOutcome};
 use domain::payment::{ChargeEvent, PaymentSource};
 use domain::sender::{KnownTemplate, Sender};
@@ -14,7 +16,7 @@ use serde_json::{Value, json};
 use crate::aws::Aws;
 use crate::fields::{FieldError, check};
 use crate::sns::{self, Unavailable};
-use crate::{Webhook, aws_sms, ses, sinch, sinch_sms, twilio, whatsapp_cloud};
+use crate::{Webhook, aws_sms, chatwoot, http_sender, ses, sinch, sinch_sms, twilio, whatsapp_cloud};
 
 /// Until a connection (name, TCP, TLS) stands. Past it nothing was written: a known refusal.
 pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
@@ -34,6 +36,21 @@ pub struct Malformed;
 #[error("wrong verification token")]
 pub struct Denied;
 
+/// The time that is signed.
+#[derive(Clone)]
+struct Clock(Arc<dyn Fn() -> Timestamp + Send + Sync>);
+
+impl std::fmt::Debug for Clock {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Clock")
+    }
+}
+
+fn machine() -> Timestamp {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    Timestamp(i64::try_from(since.as_secs()).unwrap_or(i64::MAX))
+}
+
 /// The adapters behind one connection pool. Made once at start; clones share the pool.
 #[derive(Debug, Clone)]
 pub struct Providers {
@@ -43,6 +60,7 @@ pub struct Providers {
     account: Option<String>,
     sns_keys: sns::Keys,
     origins: HashMap<ProviderKind, String>,
+    clock: Clock,
     sinch_tokens: sinch::Tokens,
 }
 
@@ -56,8 +74,8 @@ impl Providers {
     /// When TLS cannot be set up (no root certificates).
     pub fn new(sdk: &SdkConfig) -> Result<Self, reqwest::Error> {
         let (http, aws, sinch_tokens) = (Self::client()?, Aws::new(sdk), sinch::Tokens::default());
-        let (account, sns_keys) = (None, sns::Keys::default());
-        Ok(Self { http, aws, account, sns_keys, origins: HashMap::new(), sinch_tokens })
+        let (account, sns_keys, clock) = (None, sns::Keys::default(), Clock(Arc::new(machine)));
+        Ok(Self { http, aws, account, sns_keys, clock, origins: HashMap::new(), sinch_tokens })
     }
 
     pub(crate) fn client() -> Result<reqwest::Client, reqwest::Error> {
@@ -70,6 +88,12 @@ impl Providers {
             .pool_idle_timeout(POOL_IDLE_TIMEOUT)
             .pool_max_idle_per_host(POOL_IDLE_PER_HOST)
             .build()
+    }
+
+    /// The time that our own signatures say, where that is not the machine's.
+    pub fn with_clock(mut self, clock: impl Fn() -> Timestamp + Send + Sync + 'static) -> Self {
+        self.clock = Clock(Arc::new(clock));
+        self
     }
 
     /// Where a provider is called for senders that do not say (`base_url`); without, its own origin.
@@ -97,8 +121,12 @@ impl Providers {
             return Cow::Borrowed(&sender.config);
         };
         let mut config = sender.config.clone();
-        let names: &[&str] =
-            if sender.provider == ProviderKind::Sinch { &["base_url", "auth_url"] } else { &["base_url"] };
+        let names: &[&str] = match sender.provider {
+            ProviderKind::Sinch => &["base_url", "auth_url"],
+            // Always says.
+            ProviderKind::Http => &[],
+            _ => &["base_url"],
+        };
         for name in names.iter().filter(|name| sender.config.get(name).is_none_or(Value::is_null)) {
             config[name] = json!(origin);
         }
@@ -129,6 +157,10 @@ impl Providers {
                 Ok((config, credentials)) => twilio::send(&self.http, &config, &credentials, outbound).await,
                 Err(refusal) => SendOutcome::Refused(refusal),
             },
+            ProviderKind::Chatwoot => match chatwoot_parts(&config, credentials) {
+                Ok((config, credentials)) => chatwoot::send(&self.http, &config, &credentials, outbound).await,
+                Err(refusal) => SendOutcome::Refused(refusal),
+            },
             ProviderKind::Sinch => match sinch_parts(&config, credentials) {
                 Ok((config, credentials)) => {
                     let tokens = &self.sinch_tokens;
@@ -140,7 +172,12 @@ impl Providers {
                 Ok((config, credentials)) => sinch_sms::send(&self.http, &config, &credentials, outbound).await,
                 Err(refusal) => SendOutcome::Refused(refusal),
             },
-            _ => SendOutcome::Refused(unreadable()),
+            ProviderKind::Http => match http_parts(&config, credentials) {
+                Some((config, known)) => {
+                    http_sender::send(&self.http, &config, &known, outbound, (self.clock.0)()).await
+                }
+                None => SendOutcome::Refused(unreadable()),
+            },
         };
         let provider = sender.provider.as_str();
         match &outcome {
@@ -151,6 +188,21 @@ impl Providers {
             SendOutcome::Ambiguous => tracing::debug!(provider, "answer unknown"),
         }
         outcome
+    }
+
+    /// What a helpdesk shows of a conversation, by at most two calls that change nothing. Nobody else has
+    /// conversations.
+    ///
+    /// # Errors
+    /// The refusal.
+    pub async fn look(&self, sender: &Sender, credentials: &Value, conversation: &str) -> Result<Look, Refusal> {
+        match sender.provider {
+            ProviderKind::Chatwoot => {
+                let (config, credentials) = chatwoot_parts(&self.config(sender), credentials)?;
+                chatwoot::look(&self.http, &config, &credentials, conversation).await
+            }
+            _ => Ok(Look::QUIET),
+        }
     }
 
     /// By Meta, or by AWS for whom the sender is there.
@@ -261,6 +313,13 @@ fn whatsapp_parts(
     ))
 }
 
+fn chatwoot_parts(config: &Value, credentials: &Value) -> Result<(chatwoot::Config, chatwoot::Credentials), Refusal> {
+    Ok((
+        chatwoot::Config::parse(config).map_err(|_| unreadable())?,
+        chatwoot::Credentials::parse(credentials).map_err(|_| unreadable())?,
+    ))
+}
+
 fn twilio_parts(config: &Value, credentials: &Value) -> Result<(twilio::Config, twilio::Credentials), Refusal> {
     Ok((
         twilio::Config::parse(config).map_err(|_| unreadable())?,
@@ -285,6 +344,10 @@ fn sinch_sms_parts(
     ))
 }
 
+fn http_parts(config: &Value, credentials: &Value) -> Option<(http_sender::Config, http_sender::Credentials)> {
+    Some((http_sender::Config::parse(config).ok()?, http_sender::Credentials::parse(credentials).ok()?))
+}
+
 /// Whether a new sender's `config` has the provider's shape. Pointers are relative to `config`.
 ///
 /// # Errors
@@ -292,15 +355,13 @@ fn sinch_sms_parts(
 pub fn check_config(kind: ProviderKind, config: &Value) -> Result<(), Vec<FieldError>> {
     match kind {
         ProviderKind::WhatsappCloud => whatsapp_cloud::Config::parse(config).map(drop).map_err(|e| e.0),
+        ProviderKind::Chatwoot => chatwoot::Config::parse(config).map(drop).map_err(|e| e.0),
         ProviderKind::Ses => ses::Config::parse(config).map(drop).map_err(|e| e.0),
         ProviderKind::AwsSms => aws_sms::Config::parse(config).map(drop).map_err(|e| e.0),
         ProviderKind::Twilio => twilio::Config::parse(config).map(drop).map_err(|e| e.0),
+        ProviderKind::Http => http_sender::Config::parse(config).map(drop).map_err(|e| e.0),
         ProviderKind::Sinch => sinch::Config::parse(config).map(drop).map_err(|e| e.0),
         ProviderKind::SinchSms => sinch_sms::Config::parse(config).map(drop).map_err(|e| e.0),
-        _ => {
-            let detail = "this provider is not available yet".into();
-            Err(vec![FieldError { pointer: String::new(), code: "invalid_value", detail }])
-        }
     }
 }
 
@@ -313,12 +374,13 @@ pub fn check_credentials(kind: ProviderKind, config: &Value, credentials: &Value
     match kind {
         ProviderKind::WhatsappCloud if is_relayed(config) => check(credentials, &[]).map_err(|e| e.0),
         ProviderKind::WhatsappCloud => whatsapp_cloud::Credentials::parse(credentials).map(drop).map_err(|e| e.0),
+        ProviderKind::Chatwoot => chatwoot::Credentials::parse(credentials).map(drop).map_err(|e| e.0),
         // Called with the deployment's own role.
         ProviderKind::Ses | ProviderKind::AwsSms => check(credentials, &[]).map_err(|e| e.0),
         ProviderKind::Twilio => twilio::Credentials::parse(credentials).map(drop).map_err(|e| e.0),
+        ProviderKind::Http => http_sender::Credentials::parse(credentials).map(drop).map_err(|e| e.0),
         ProviderKind::Sinch => sinch::Credentials::parse(credentials).map(drop).map_err(|e| e.0),
         ProviderKind::SinchSms => sinch_sms::Credentials::parse(credentials).map(drop).map_err(|e| e.0),
-        _ => Ok(()),
     }
 }
 
@@ -331,6 +393,9 @@ pub fn verify(sender: &Sender, webhook: &Webhook<'_>, credentials: &Value, now: 
             let header = webhook.header(whatsapp_cloud::SIGNATURE_HEADER);
             whatsapp_cloud::verify_signature(webhook.raw, header, &known)
         }),
+        ProviderKind::Chatwoot => {
+            chatwoot::Credentials::parse(credentials).is_ok_and(|known| chatwoot::verify(webhook, &known, now))
+        }
         ProviderKind::Twilio => twilio_parts(&sender.config, credentials)
             .is_ok_and(|(config, known)| twilio::verify_signature(webhook, &config, &known)),
         ProviderKind::Sinch => {
@@ -339,7 +404,10 @@ pub fn verify(sender: &Sender, webhook: &Webhook<'_>, credentials: &Value, now: 
         ProviderKind::SinchSms => {
             sinch_sms::Credentials::parse(credentials).is_ok_and(|known| sinch_sms::verify(webhook, &known))
         }
-        _ => false,
+        ProviderKind::Http => {
+            http_sender::Credentials::parse(credentials).is_ok_and(|known| http_sender::verify(webhook, &known, now))
+        }
+        ProviderKind::Ses | ProviderKind::AwsSms => false,
     }
 }
 
@@ -375,6 +443,10 @@ pub fn normalise(sender: &Sender, webhook: &Webhook<'_>, now: Timestamp) -> Resu
             // Without a number of our own every entry is for another number.
             Err(_) => Ok(Vec::new()),
         },
+        ProviderKind::Chatwoot => match chatwoot::Config::parse(&sender.config) {
+            Ok(config) => chatwoot::normalise(webhook.raw, &config, now),
+            Err(_) => Ok(Vec::new()),
+        },
         ProviderKind::Ses => match ses::Config::parse(&sender.config) {
             Ok(config) => ses::normalise(webhook.raw, &config, now),
             Err(_) => Ok(Vec::new()),
@@ -395,6 +467,6 @@ pub fn normalise(sender: &Sender, webhook: &Webhook<'_>, now: Timestamp) -> Resu
             Err(_) => Ok(Vec::new()),
         },
         ProviderKind::SinchSms => Ok(sinch_sms::normalise(webhook.raw, now)?.into_iter().collect()),
-        _ => Ok(Vec::new()),
+        ProviderKind::Http => Ok(http_sender::normalise(webhook, sender.channel, now)?.into_iter().collect()),
     }
 }

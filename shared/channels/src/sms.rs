@@ -15,7 +15,9 @@ pub(crate) fn parts(outbound: &Outbound) -> Result<(String, Cow<'_, str>), SendO
     let text = match &outbound.message {
         Message::Text { text } => Cow::Borrowed(text.as_str()),
         Message::Rich(rich) => Cow::Owned(rich.plain()),
-        Message::WhatsappTemplate(_) | Message::Email(_) => return Err(refused(Reaction::Message, "not_a_text")),
+        Message::WhatsappTemplate(_) | Message::Email(_) | Message::Bot { .. } => {
+            return Err(refused(Reaction::Message, "not_a_text"));
+        }
     };
     Ok((format!("+{}", digits.trim_start_matches('+')), text))
 }

@@ -225,6 +225,7 @@ fn mutated_bodies_are_survived() {
                     assert!(!from.is_empty(), "seed {seed}");
                     continue;
                 }
+                InboundEvent::Conversation(_) | InboundEvent::Identified { .. } => panic!("seed {seed}: {event:?}"),
                 InboundEvent::Template(told) => (&told.name, None),
                 other => panic!("seed {seed}: no event of WhatsApp's: {other:?}"),
             };

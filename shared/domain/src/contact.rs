@@ -174,6 +174,10 @@ pub struct Conversation {
     pub rev: u64,
     #[serde(default)]
     pub status: ConversationStatus,
+    /// When it was last said to be so: what is told late changes nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub status_at: Option<Timestamp>,
+    /// What it goes over at the helpdesk.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub channel: Option<Channel>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -184,6 +188,32 @@ pub struct Conversation {
     pub attributes: BTreeMap<String, Value>,
     #[serde(default, skip_serializing_if = "Marks::is_empty")]
     pub marks: Marks,
+}
+
+impl Conversation {
+    pub fn new(id: &str) -> Self {
+        Self {
+            id: id.to_owned(),
+            rev: 0,
+            status: ConversationStatus::default(),
+            status_at: None,
+            channel: None,
+            sender_id: None,
+            assignee: None,
+            attributes: BTreeMap::new(),
+            marks: Marks::default(),
+        }
+    }
+
+    /// By what its contact is found: the helpdesk's id is unique for each sender.
+    pub fn named(sender: SenderId, id: &str) -> TargetRef {
+        TargetRef { kind: TargetKind::Conversation, id: format!("{sender}:{id}") }
+    }
+
+    /// Whether this status, at that time, is another one than what is known of then.
+    pub fn takes(&self, status: ConversationStatus, at: Timestamp) -> bool {
+        self.status != status && self.status_at.is_none_or(|known| known <= at)
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, utoipa::ToSchema)]

@@ -14,6 +14,7 @@ pub mod blueprints;
 pub mod contact;
 pub mod contact_limits;
 pub mod content;
+pub mod conversation;
 pub mod enrollment;
 mod follow_ups;
 pub mod guards;

@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::content::{RenderedEmail, RenderedRich, RenderedTemplate};
+use crate::conversation::ConversationEvent;
 use crate::ids::AttemptRef;
 use crate::time::Timestamp;
 
@@ -114,10 +115,18 @@ pub struct Links {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Message {
-    Text { text: String },
+    Text {
+        text: String,
+    },
     WhatsappTemplate(RenderedTemplate),
     Rich(RenderedRich),
     Email(RenderedEmail),
+    /// The conversation goes to a bot of the helpdesk's, after these words.
+    Bot {
+        bot_id: String,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        text: Option<String>,
+    },
 }
 
 /// One provider call.
@@ -237,6 +246,12 @@ pub enum InboundEvent {
         to: Identity,
         at: Timestamp,
         id: String,
+    },
+    /// Something about a conversation of the helpdesk.
+    Conversation(ConversationEvent),
+    /// One person has all of these.
+    Identified {
+        identities: Vec<Identity>,
     },
     Template(TemplateTold),
 }

@@ -66,6 +66,11 @@ impl Sender {
         }
     }
 
+    /// Whether a webhook that is not answered 2xx comes again.
+    pub fn repeats_webhooks(&self) -> bool {
+        self.provider != ProviderKind::Chatwoot
+    }
+
     /// Whether it sends WhatsApp's approved templates.
     pub fn has_templates(&self) -> bool {
         let is_whatsapp = matches!(self.provider, ProviderKind::WhatsappCloud | ProviderKind::Sinch);

@@ -13,6 +13,8 @@ use crate::sequence::{Condition, EventRule, Exit, Op};
 use crate::time::Timestamp;
 
 pub const MESSAGE_RECEIVED: &str = "message.received";
+pub const SENT_BY_AGENT: &str = "message.sent_by_agent";
+pub const CONVERSATION_OPENED: &str = "conversation.opened";
 pub const CONVERSATION_RESOLVED: &str = "conversation.resolved";
 pub const UNSUBSCRIBED: &str = "contact.unsubscribed";
 
@@ -36,6 +38,10 @@ pub struct Signal {
 }
 
 impl Signal {
+    fn is_in(&self, conversation: &str) -> bool {
+        self.conversation.as_deref() == Some(conversation)
+    }
+
     /// Whether the account's way of writing amounts decides what some text in `data` is (`1.299`).
     pub fn needs_decimal_mark(&self) -> bool {
         fn decides(value: &Value) -> bool {
@@ -122,8 +128,11 @@ pub fn ends(exit: &Exit, enrollment: &Enrollment, signal: &Signal) -> Option<Out
     if signal.kind == MESSAGE_RECEIVED && exit.on_reply {
         return Some(Outcome::Replied);
     }
-    let its_conversation = enrollment.conversation.is_some() && enrollment.conversation == signal.conversation;
-    if signal.kind == CONVERSATION_RESOLVED && exit.on_resolved && its_conversation {
+    let its_own = [enrollment.conversation.as_deref(), enrollment.went_into()];
+    if signal.kind == CONVERSATION_RESOLVED
+        && exit.on_resolved
+        && its_own.into_iter().flatten().any(|of| signal.is_in(of))
+    {
         return Some(Outcome::Resolved);
     }
     exit.goals.iter().any(|goal| is_goal(goal, enrollment, signal)).then_some(Outcome::Goal)

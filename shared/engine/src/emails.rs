@@ -43,7 +43,7 @@ impl<P: Ports> Engine<P> {
             let at = answer.message.at.min(self.now());
             return self.opt_out_of_sender(tenant, sender, contact, &answer.message.id, at).await;
         }
-        self.received(tenant, sender, contact, &answer.message).await
+        self.received(tenant, sender, contact, &answer.message, None).await
     }
 
     /// An address that does not exist gets nothing more, from whichever sender.

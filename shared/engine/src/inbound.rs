@@ -1,7 +1,8 @@
 //! What a provider's webhook says, applied.
 //!
 //! The answer is given only when everything has been applied, or queued where applying failed for a
-//! passing reason (then it is answered 5xx too: the provider's repeat is harmless). Dies anywhere:
+//! passing reason (then it is answered 5xx too: the provider's repeat is harmless; who never repeats is
+//! answered 2xx). Dies anywhere:
 //! the provider has no answer and repeats; marks, ranks and keyed records make repeats harmless.
 
 use domain::contact::Contact;
@@ -12,6 +13,7 @@ use domain::signal::{MESSAGE_RECEIVED, Signal};
 use sha2::{Digest as _, Sha256};
 
 use crate::model::{Direction, StoredMessage};
+use crate::payments::{Told, passing};
 use crate::ports::{Queues as _, Store as _};
 use crate::queue::{InboundWork, MAX_BYTES, encode};
 use crate::{Engine, PortError, Ports, Refused};
@@ -21,8 +23,11 @@ const STATUSES_AT_ONCE: usize = 50;
 
 impl<P: Ports> Engine<P> {
     /// Applies a provider's verified, normalised events: messages and opt-outs first. What a passing
-    /// fault keeps from being applied is queued on the inbound queue *and* reported as an error.
-    pub async fn apply(&self, sender: SenderId, events: Vec<InboundEvent>) -> Result<(), PortError> {
+    /// fault keeps from being applied is queued on the inbound queue.
+    ///
+    /// # Errors
+    /// It could be neither applied nor queued.
+    pub async fn apply(&self, sender: SenderId, events: Vec<InboundEvent>) -> Result<Told, PortError> {
         let (statuses, first): (Vec<_>, Vec<_>) =
             events.into_iter().partition(|e| matches!(e, InboundEvent::Status(_)));
         let mut events = first.into_iter().chain(statuses).collect::<Vec<_>>();
@@ -34,11 +39,12 @@ impl<P: Ports> Engine<P> {
         }
         for (index, event) in events.iter().enumerate() {
             if let Err(error) = self.apply_one(sender, event).await {
+                tracing::warn!(%sender, %error, "webhook not applied, queued");
                 self.queue(sender, events[index..].to_vec()).await?;
-                return Err(error);
+                return Ok(Told::Queued);
             }
         }
-        Ok(())
+        Ok(Told::Applied)
     }
 
     /// The same from the inbound queue, which retries by itself.
@@ -88,15 +94,11 @@ impl<P: Ports> Engine<P> {
                 Some(contact) => self.move_identity(tenant, contact, from, to).await,
                 None => Ok(()),
             },
+            InboundEvent::Conversation(event) => self.conversation_told(sender, event).await,
+            InboundEvent::Identified { identities } => self.identified(tenant, identities).await,
             InboundEvent::Template(told) => self.template_told(sender, told).await,
         };
-        match applied {
-            Ok(()) => Ok(()),
-            Err(Refused::Port(error)) => Err(error),
-            Err(Refused::Busy) => Err(PortError::Transient("the contact changes too often right now".into())),
-            // Gone meanwhile (erased, deleted): nothing to apply to.
-            Err(Refused::Unknown { .. } | Refused::Rule { .. }) => Ok(()),
-        }
+        passing(applied).map(drop)
     }
 
     /// The first contact that any of these identities names.
@@ -115,7 +117,7 @@ impl<P: Ports> Engine<P> {
         for identity in &message.from {
             let Some(contact) = self.store.find_contact(tenant, identity).await? else { continue };
             if !done.contains(&contact) {
-                self.received(tenant, sender, contact, message).await?;
+                self.received(tenant, sender, contact, message, None).await?;
                 done.push(contact);
             }
         }
@@ -129,6 +131,7 @@ impl<P: Ports> Engine<P> {
         sender: SenderId,
         contact: ContactId,
         message: &InboundMessage,
+        conversation: Option<&str>,
     ) -> Result<(), Refused> {
         // Not the settings that are remembered: the sender may be newer, and an answer is not to be lost.
         let Some(channel) = self.store.sender(sender).await?.map(|sender| sender.channel) else { return Ok(()) };
@@ -143,13 +146,17 @@ impl<P: Ports> Engine<P> {
             kind: MESSAGE_RECEIVED.into(),
             at,
             target: None,
-            conversation: None,
+            conversation: conversation.map(str::to_owned),
             data: serde_json::Map::new(),
             decimal_mark: None,
         };
         self.note(tenant, sender, contact, message, &signal).await?;
         let settings = &self.account(tenant).await?.settings;
         if message.text.as_deref().is_some_and(|text| settings.is_opt_out(text)) {
+            // Whoever says it in the helpdesk says it on what the conversation goes over.
+            if let Some(through) = self.conversation_channel(tenant, contact, conversation).await? {
+                self.opt_out(tenant, contact, through, &message.id, at).await?;
+            }
             self.opt_out_of_sender(tenant, sender, contact, &message.id, at).await?;
         }
         if let Some(person) = self.store.person(tenant, contact).await? {

@@ -7,6 +7,7 @@ use std::future::Future;
 use domain::account::{Account, ApiKey};
 use domain::contact::{Contact, Conversation, Person, Target, TargetRef};
 use domain::content::Attribute;
+use domain::conversation::Look;
 use domain::enrollment::{DaySlot, Enrollment, Lease, PlannedSend};
 use domain::ids::{ApiKeyId, ContactId, EnrollmentId, JobId, SenderId, SequenceId, SourceId, TemplateId, TenantId};
 use domain::message::{Channel, Identity, Outbound, ProviderKind, SendOutcome};
@@ -440,6 +441,13 @@ pub trait Channels: Send + Sync + 'static {
         credentials: &Value,
         outbound: &Outbound,
     ) -> impl Future<Output = SendOutcome> + Send;
+    /// What the helpdesk shows of a conversation; it changes nothing.
+    fn look(
+        &self,
+        sender: &Sender,
+        credentials: &Value,
+        conversation: &str,
+    ) -> impl Future<Output = Result<Look, domain::message::Refusal>> + Send;
     fn templates(
         &self,
         sender: &Sender,

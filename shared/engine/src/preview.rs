@@ -166,6 +166,11 @@ pub enum StepMessage {
         #[schema(value_type = Vec<Object>)]
         buttons: Value,
     },
+    Bot {
+        bot_id: String,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        text: Option<String>,
+    },
 }
 
 impl<P: Ports> Engine<P> {
@@ -413,6 +418,7 @@ impl From<Message> for StepMessage {
     fn from(message: Message) -> Self {
         match message {
             Message::Text { text } => Self::Text { text },
+            Message::Bot { bot_id, text } => Self::Bot { bot_id, text },
             Message::Rich(rich) => {
                 let plain = rich.plain();
                 Self::Rich { text: rich.text, media: rich.media, buttons: rich.buttons, list: rich.list, plain }

@@ -1,6 +1,7 @@
 //! A planned send: claim, call, settle.
 //!
-//! - Dies before the claim: the message comes again.
+//! - Dies before the claim: the message comes again. So does it after a look into the conversation that it
+//!   goes into (`conversations`), whatever of it was applied.
 //! - After the claim, before the call: the lease runs out, the send is unknown, and nobody sends
 //!   again until a status or 15 minutes have told.
 //! - After the call, before settling: the same; a status settles it as sent.
@@ -19,6 +20,7 @@ use domain::sender::{Sender, Suspension};
 use domain::time::Timestamp;
 use serde_json::Value;
 
+use crate::conversations::Looked;
 use crate::model::{Direction, StoredMessage, Version};
 use crate::ports::{Channels as _, Claim, PortResult, Queues as _, Saved, Store as _, Timers as _};
 use crate::queue::StepDue;
@@ -74,9 +76,6 @@ impl<P: Ports> Engine<P> {
         let sender = senders.iter().find(|s| s.id == planned.sender);
         let credentials = self.credentials(tenant, &planned.sender.to_string()).await?;
         let now = self.now();
-        if guard!(NotAfter, now > planned.not_after) {
-            return self.plan_again(planned, now, now).await;
-        }
         // Early: this worker's clock is behind, or the queue could not wait as long.
         if planned.not_before.is_some_and(|slot| now < slot) {
             return self.queues.send(planned, now).await.map(|()| Sent::Early);
@@ -88,11 +87,22 @@ impl<P: Ports> Engine<P> {
         };
         // Nobody's fault but ours: it is seen in the dead-letter queue, and the sweep brings it back.
         let credentials = credentials.ok_or_else(|| PortError::Poison("the sender has no credentials".into()))?;
+        let foretold = match self.look(planned, sender, &credentials).await? {
+            Looked::Clear => None,
+            Looked::Foretold(outcome) => Some(outcome),
+            Looked::WentOn => return self.plan_again(planned, now, now).await,
+        };
+        // A look takes its time.
+        let now = self.now();
+        if guard!(NotAfter, now > planned.not_after) {
+            return self.plan_again(planned, now, now).await;
+        }
         let token = self.ids().bytes::<12>();
         let lease = planned.lease(hex(&token), now, self.config.lease_seconds);
         match self.claim(planned, &lease).await? {
             Claim::Claimed(claimed) => {
-                let outcome = self.call(planned, sender, &credentials, lease.expires_at).await;
+                let outcome = self.call(planned, sender, &credentials, lease.expires_at, foretold).await;
+                let outcome = self.blame(tenant, sender.id, &credentials, outcome).await;
                 let (step, lag) = (claimed.step, now.seconds_since(claimed.ready_at().unwrap_or(now)));
                 let settled = self
                     .settle(tenant, *claimed, &lease.token, &outcome, sender, planned, &version, &account.settings)
@@ -125,13 +135,15 @@ impl<P: Ports> Engine<P> {
         self.timers.arm_again(&due, at, now).await.map(|()| Sent::PlannedAgain)
     }
 
-    /// The provider call, between the message record and a last look at the lease.
+    /// The provider call, after the message record and a last look at the lease, unless it is known
+    /// already what it would come to.
     async fn call(
         &self,
         planned: &PlannedSend,
         sender: &Sender,
         credentials: &Value,
         expires_at: Timestamp,
+        foretold: Option<SendOutcome>,
     ) -> SendOutcome {
         let reference = planned.attempt();
         let record = StoredMessage {
@@ -154,6 +166,9 @@ impl<P: Ports> Engine<P> {
         // An expired lease means to everybody else that nobody is still going to call.
         if guard!(LeaseAlive, self.now() >= expires_at) {
             return not_called("lease_expired");
+        }
+        if let Some(outcome) = foretold {
+            return outcome;
         }
         let outbound = Outbound { reference, to: planned.to.clone(), message: planned.message.clone() };
         self.channels.send(sender, credentials, &outbound).await

@@ -87,6 +87,7 @@ async fn claim(shop: &World, e: &Enrollment) -> Enrollment {
         form: MessageForm::Text,
         day: None,
         others: Default::default(),
+        conversation: None,
         resolve_at: None,
         reported: None,
     };

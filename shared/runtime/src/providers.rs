@@ -1,6 +1,7 @@
 //! The engine's `Channels` port over the providers' adapters.
 
 use channels::Providers;
+use domain::conversation::Look;
 use domain::message::{Outbound, ProviderKind, Refusal, SendOutcome};
 use domain::payment::{ChargeEvent, PaymentProvider, PaymentSource};
 use domain::sender::{KnownTemplate, Sender};
@@ -54,6 +55,10 @@ impl ProviderAdapter {
 impl Channels for ProviderAdapter {
     async fn send(&self, sender: &Sender, credentials: &Value, outbound: &Outbound) -> SendOutcome {
         self.providers.send(sender, credentials, outbound).await
+    }
+
+    async fn look(&self, sender: &Sender, credentials: &Value, conversation: &str) -> Result<Look, Refusal> {
+        self.providers.look(sender, credentials, conversation).await
     }
 
     async fn templates(&self, sender: &Sender, credentials: &Value) -> Result<Vec<KnownTemplate>, Refusal> {

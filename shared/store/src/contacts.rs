@@ -190,13 +190,17 @@ pub(crate) async fn list(
     store.page(tenant, "contacts", &lists, cursor, limit, |item| items::content(WHAT, item).map(Some)).await
 }
 
-/// One conditional write.
+/// One conditional write; where its sender is known one more before it, by which its contact is found. That
+/// one is the same whenever it is repeated.
 pub(crate) async fn save_conversation(
     store: &DynamoStore,
     tenant: TenantId,
     contact: ContactId,
     conversation: &Conversation,
 ) -> PortResult<Saved<Conversation>> {
+    if let Some(sender) = conversation.sender_id {
+        payments::own(store, tenant, contact, &Conversation::named(sender, &conversation.id)).await?;
+    }
     let key = keys::conversation(tenant, contact, &conversation.id);
     store.save(CONVERSATION, &key, conversation.rev, conversation).await
 }

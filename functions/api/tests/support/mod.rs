@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex};
 
 use axum::Router;
 use axum::body::Body;
+use domain::conversation::Look;
 use domain::enrollment::PlannedSend;
 use domain::message::{Outbound, ProviderKind, Refusal, SendOutcome};
 use domain::payment::{ChargeEvent, PaymentProvider, PaymentSource};
@@ -91,6 +92,10 @@ pub struct Mute;
 impl ports::Channels for Mute {
     async fn send(&self, _: &Sender, _: &Value, _: &Outbound) -> SendOutcome {
         SendOutcome::Ambiguous
+    }
+
+    async fn look(&self, _: &Sender, _: &Value, _: &str) -> Result<Look, Refusal> {
+        Ok(Look::QUIET)
     }
 
     async fn templates(&self, _: &Sender, _: &Value) -> Result<Vec<KnownTemplate>, Refusal> {
@@ -186,6 +191,7 @@ pub async fn api(enabled: bool) -> Api {
         config: Config {
             lease_seconds: 60,
             cache_settings: false,
+            credentials_seconds: 30,
             operator_key_hash: Some(secret_hash(OPERATOR)),
             tokens: engine::Tokens::new(&[7; 32], "https://ritmo.test"),
         },

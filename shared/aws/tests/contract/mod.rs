@@ -142,6 +142,7 @@ fn planned(text: &str) -> PlannedSend {
         not_after: NOW,
         contact_zone: Some("America/Sao_Paulo".into()),
         target_dates: [("due_date".to_owned(), text.to_owned())].into(),
+        heard: None,
     }
 }
 

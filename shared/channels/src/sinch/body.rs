@@ -30,7 +30,7 @@ pub fn body(config: &Config, channel: Channel, outbound: &Outbound) -> Result<Va
             json!({"template_message": {"channel_template": {channel_name: template(rendered)?}}})
         }
         (Message::WhatsappTemplate(_), _) => return Err(refusal(Reaction::Template, "not_whatsapp")),
-        (Message::Email(_), _) => return Err(refusal(Reaction::Message, "an_email")),
+        (Message::Email(_) | Message::Bot { .. }, _) => return Err(refusal(Reaction::Message, "not_for_phones")),
     };
     Ok(json!({
         "app_id": config.app_id,

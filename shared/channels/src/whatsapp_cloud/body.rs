@@ -42,6 +42,10 @@ pub fn body(outbound: &Outbound) -> Value {
             body["type"] = json!("text");
             body["text"] = json!({"body": email.text, "preview_url": false});
         }
+        Message::Bot { text, .. } => {
+            body["type"] = json!("text");
+            body["text"] = json!({"body": text, "preview_url": false});
+        }
     }
     body
 }

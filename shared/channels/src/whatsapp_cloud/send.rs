@@ -39,7 +39,11 @@ pub(super) fn not_for_whatsapp(outbound: &Outbound) -> Option<SendOutcome> {
     if matches!(outbound.to, Recipient::Email(_) | Recipient::Conversation(_)) {
         return Some(refused(Reaction::Recipient, "not_a_phone"));
     }
-    matches!(outbound.message, Message::Email(_)).then(|| refused(Reaction::Message, "an_email"))
+    match outbound.message {
+        Message::Email(_) => Some(refused(Reaction::Message, "an_email")),
+        Message::Bot { .. } => Some(refused(Reaction::Message, "a_bot")),
+        Message::Text { .. } | Message::Rich(_) | Message::WhatsappTemplate(_) => None,
+    }
 }
 
 /// A template that was never synced is none: Meta's other endpoint takes only what is.

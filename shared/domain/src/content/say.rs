@@ -103,9 +103,15 @@ pub fn say(
     templates: &Templates,
     variables: &Variables,
 ) -> Result<Said, ContentError> {
-    let words = words(content, templates).ok_or_else(|| blank("there is no text to say"))?;
     let mut filler = Filler::new(variables);
     let filled = &mut filler;
+    if let (Channel::Conversation, ContentType::Bot, Some(bot_id)) = (channel, content.type_, &content.bot_id) {
+        let text = content.text.as_deref().map(|text| filled.text(text)).transpose()?;
+        let text = text.filter(|text| !text.trim().is_empty());
+        let message = Message::Bot { bot_id: bot_id.clone(), text };
+        return Ok(Said { message, blank: filler.into_blank(), accented: None });
+    }
+    let words = words(content, templates).ok_or_else(|| blank("there is no text to say"))?;
     let mut accented = None;
     let message = match (channel, words.sms) {
         (Channel::Email, _) => {

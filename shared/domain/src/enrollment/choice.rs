@@ -285,12 +285,13 @@ impl<'a> Context<'a> {
         })
     }
 
-    /// The conversation of the run, else the contact's latest open one.
+    /// The conversation of the run, else the contact's latest that is not resolved, an open one first.
     fn conversation(&self, e: &Enrollment, of: Option<SenderId>) -> Option<(&'a Sender, Option<&'a Conversation>)> {
         let of_run = e.conversation.as_deref().and_then(|id| self.person.conversation(id));
-        let open = self.person.conversations.iter().filter(|c| c.status == ConversationStatus::Open);
+        // One that is with a bot, or put aside, goes on too.
+        let going_on = self.person.conversations.iter().filter(|c| c.status != ConversationStatus::Resolved);
         // A helpdesk counts its conversations.
-        let latest = open.max_by_key(|c| (c.id.parse::<u64>().ok(), &c.id));
+        let latest = going_on.max_by_key(|c| (c.status == ConversationStatus::Open, c.id.parse::<u64>().ok(), &c.id));
         of_run.into_iter().chain(latest).find_map(|conversation| {
             let own = conversation.sender_id.and_then(|id| self.sender(id));
             let sender = own

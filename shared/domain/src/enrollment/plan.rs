@@ -12,9 +12,10 @@ use super::types::{Enrollment, HappeningCode, ParkReason, PlannedSend, State, St
 use crate::account::Settings;
 use crate::contact::Person;
 use crate::content::Templates;
+use crate::conversation::Heard;
 use crate::guard;
 use crate::ids::{SenderId, TenantId};
-use crate::message::Links;
+use crate::message::{Links, Recipient};
 use crate::region::most_steps;
 use crate::sender::Sender;
 use crate::sequence::{Sequence, Step, StepChannel};
@@ -210,6 +211,10 @@ impl Context<'_> {
         if let Some(closes) = composed.window_closes {
             not_after = not_after.min(closes);
         }
+        let heard = match &composed.to {
+            Recipient::Conversation(id) => Some(Heard::of(self.person, id, e, &step.key)),
+            _ => None,
+        };
         let planned = PlannedSend {
             tenant: self.tenant,
             enrollment: e.id,
@@ -227,6 +232,7 @@ impl Context<'_> {
             not_after,
             contact_zone: self.person.contact.profile.timezone.clone(),
             target_dates: planning.target_dates.clone(),
+            heard,
         };
         let Some(spacing) = sender.and_then(|s| s.limits.spacing()) else {
             return Plan::Send(Box::new(planned));

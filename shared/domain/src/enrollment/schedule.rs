@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 
 use super::types::{
-    Enrollment, Happening, HappeningCode, Intent, Outcome, ParkReason, State, StepReason, StepRecord, StepStatus,
+    AttemptResult, Enrollment, Happening, HappeningCode, Intent, Outcome, ParkReason, State, StepReason, StepRecord,
+    StepStatus,
 };
 use crate::guard;
 use crate::sequence::{Sequence, Step};
@@ -87,6 +88,13 @@ impl Enrollment {
     /// How many of the run's steps may have reached the person.
     pub(crate) fn gone_out(&self) -> usize {
         self.body.records.iter().filter(|r| r.possibly_sent()).count()
+    }
+
+    /// The helpdesk's conversation into which its last message went.
+    pub(crate) fn went_into(&self) -> Option<&str> {
+        let attempts = self.body.records.iter().flat_map(|r| &r.attempts);
+        let sent = attempts.filter(|a| matches!(a.result, AttemptResult::Accepted(_) | AttemptResult::Unknown));
+        sent.max_by_key(|a| a.generation)?.conversation.as_deref()
     }
 
     pub(crate) fn happened(&mut self, at: Timestamp, code: HappeningCode, detail: Option<String>) {

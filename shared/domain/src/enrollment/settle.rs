@@ -7,7 +7,7 @@ use super::types::{
     State, StepReason, StepStatus,
 };
 use crate::guard;
-use crate::message::{Channel, DeliveryStatus, Reaction, Refusal, SendOutcome};
+use crate::message::{Channel, DeliveryStatus, Reaction, Recipient, Refusal, SendOutcome};
 use crate::sequence::{OnFailure, Step};
 use crate::time::Timestamp;
 
@@ -52,6 +52,10 @@ impl PlannedSend {
             form: self.form,
             day: self.day,
             others: self.others.clone(),
+            conversation: match &self.to {
+                Recipient::Conversation(id) => Some(id.clone()),
+                Recipient::Phone(_) | Recipient::Bsuid(_) | Recipient::Email(_) => None,
+            },
             resolve_at: None,
             reported: None,
         }
@@ -379,6 +383,7 @@ impl super::types::StepRecord {
             channel: lease.channel,
             form: lease.form,
             left: lease.others.left,
+            conversation: lease.conversation.clone(),
             result,
             provider_message_id,
         });

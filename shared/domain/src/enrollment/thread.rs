@@ -71,6 +71,7 @@ mod tests {
                 channel,
                 form: MessageForm::Text,
                 left: Default::default(),
+                conversation: None,
                 result,
                 provider_message_id: id.map(str::to_owned),
             });

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::choice::{Left, Others, PassedOver};
 use crate::contact::TargetRef;
+use crate::conversation::Heard;
 use crate::ids::{AttemptRef, EnrollmentId, SenderId, TenantId};
 use crate::message::{Channel, DeliveryStatus, Message, Recipient, Refusal};
 use crate::time::{Adjustment, Timestamp};
@@ -243,6 +244,9 @@ pub struct Lease {
     pub day: Option<NaiveDate>,
     #[serde(rename = "o", default, skip_serializing_if = "Others::is_empty")]
     pub others: Others,
+    /// The helpdesk's conversation that it goes into.
+    #[serde(rename = "v", default, skip_serializing_if = "Option::is_none")]
+    pub conversation: Option<String>,
     /// Set when nobody knows whether the provider took it: then it counts as sent.
     #[serde(rename = "r", default, skip_serializing_if = "Option::is_none")]
     pub resolve_at: Option<Timestamp>,
@@ -408,6 +412,8 @@ pub struct Attempt {
     pub form: MessageForm,
     #[serde(rename = "l", default, skip_serializing_if = "Left::is_none")]
     pub left: Left,
+    #[serde(rename = "v", default, skip_serializing_if = "Option::is_none")]
+    pub conversation: Option<String>,
     #[serde(rename = "x")]
     pub result: AttemptResult,
     #[serde(rename = "m", default, skip_serializing_if = "Option::is_none")]
@@ -494,6 +500,9 @@ pub struct PlannedSend {
     pub contact_zone: Option<String>,
     /// For the next waits: the target's fields that they name.
     pub target_dates: BTreeMap<String, String>,
+    /// Of a message into a conversation: what was known of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub heard: Option<Heard>,
 }
 
 impl PlannedSend {

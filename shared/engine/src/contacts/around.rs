@@ -150,23 +150,15 @@ impl<P: Ports> Engine<P> {
         for _ in 0..MAX_RACES {
             let person = self.store.person(tenant, contact).await?.ok_or(NO_CONTACT)?;
             let before = person.conversation(id);
-            let mut after = before.cloned().unwrap_or_else(|| Conversation {
-                id: id.to_owned(),
-                rev: 0,
-                status: ConversationStatus::default(),
-                channel: None,
-                sender_id: None,
-                assignee: None,
-                attributes: BTreeMap::new(),
-                marks: Marks::default(),
-            });
+            let mut after = before.cloned().unwrap_or_else(|| Conversation::new(id));
             after.channel = change.channel;
             after.sender_id = change.sender_id;
             after.assignee.clone_from(&change.assignee);
             after.attributes.clone_from(&change.attributes);
             after.attributes.retain(|_, value| !value.is_null());
-            if with_status {
+            if with_status && after.status != change.status {
                 after.status = change.status;
+                after.status_at = Some(self.now());
             }
             if before == Some(&after) {
                 return Ok(after);

@@ -89,6 +89,7 @@ fn lease() -> Lease {
         form: MessageForm::FallbackTemplate,
         day: None,
         others: Default::default(),
+        conversation: None,
         resolve_at: None,
         reported: None,
     }
@@ -103,6 +104,7 @@ fn delivered(n: i64) -> StepRecord {
         sent_at: Some(sent.plus_seconds(1)),
         delivered_at: Some(sent.plus_seconds(4)),
         attempts: vec![Attempt {
+            conversation: None,
             generation: 2 + 3 * n as u32,
             at: sent.plus_seconds(1),
             sender: sender(),
@@ -181,6 +183,14 @@ fn choosing() -> Enrollment {
     record.attempts[0].left = left;
     let detail = Some("whatsapp (131026)".to_owned());
     e.body.happenings.push(Happening { at: at(60), code: HappeningCode::NextChannel, step: Some(0), detail });
+    e
+}
+
+/// One that writes into the helpdesk's conversations.
+fn in_conversations() -> Enrollment {
+    let mut e = full();
+    e.lease = e.lease.map(|lease| Lease { conversation: Some("43".into()), ..lease });
+    e.body.records[0].attempts[0].conversation = Some("42".into());
     e
 }
 
@@ -273,12 +283,13 @@ fn map_to_json(map: &HashMap<String, AttributeValue>) -> Value {
 }
 
 /// What stands in tables, and what it means.
-fn kept() -> [(Value, Enrollment); 3] {
+fn kept() -> [(Value, Enrollment); 4] {
     let read = |text| serde_json::from_str(text).expect("JSON");
     [
         (read(include_str!("../../tests/fixtures/enrollment_v1.json")), full()),
         (read(include_str!("../../tests/fixtures/enrollment_v1_limits.json")), limited()),
         (read(include_str!("../../tests/fixtures/enrollment_v1_channels.json")), choosing()),
+        (read(include_str!("../../tests/fixtures/enrollment_v1_conversation.json")), in_conversations()),
     ]
 }
 

@@ -25,6 +25,7 @@ impl Twins {
             form: MessageForm::Text,
             day: None,
             others: Default::default(),
+            conversation: None,
             resolve_at: self.rng.random_bool(0.3).then_some(NOW),
             reported: None,
         }
@@ -168,16 +169,10 @@ impl Twins {
             4 => {
                 let old = self.fake.person(tenant, id).await.unwrap();
                 let kept = old.and_then(|p| p.conversation("42#a").cloned());
-                let conversation = Conversation {
-                    id: self.one(&["42#a", "7"]).into(),
-                    rev: self.rev(kept.map(|c| c.rev)),
-                    status: Default::default(),
-                    channel: self.rng.random_bool(0.5).then_some(Channel::Whatsapp),
-                    sender_id: None,
-                    assignee: None,
-                    attributes: [("n".to_owned(), json!(self.rng.random_range(0..2)))].into(),
-                    marks: Default::default(),
-                };
+                let mut conversation = Conversation::new(self.one(&["42#a", "7"]));
+                conversation.rev = self.rev(kept.map(|c| c.rev));
+                conversation.channel = self.rng.random_bool(0.5).then_some(Channel::Whatsapp);
+                conversation.attributes = [("n".to_owned(), json!(self.rng.random_range(0..2)))].into();
                 drop(both_write!(self.save_conversation(tenant, id, &conversation)));
             }
             5 => {
@@ -390,7 +385,7 @@ impl Twins {
                 if self.rng.random_bool(0.6) {
                     drop(both!(self.put_suppression(tenant, &entry)));
                 } else {
-                    let id = suppression_id(self.tenant, channel, address);
+                    let id = suppression_id(tenant, channel, address);
                     drop(both!(self.delete_suppression(tenant, &id)));
                 }
                 drop(both!(self.suppression(tenant, channel, address)));

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::slice::from_ref;
 
 use domain::contact::{Contact, Conversation, Profile, Target};
+use domain::ids::SenderId;
 use domain::message::Identity;
 use domain::sequence::TargetKind;
 use domain::signal::Signal;
@@ -160,16 +161,8 @@ pub async fn conversations_and_targets_belong_to_a_person(store: &impl Store) {
     let mut w = World::new();
     let contact = w.contact(Profile::default());
     store.save_contact(w.tenant, &contact, &[], &[]).await.unwrap();
-    let mut conversation = Conversation {
-        id: "42#a".into(),
-        rev: 1,
-        status: Default::default(),
-        channel: None,
-        sender_id: None,
-        assignee: None,
-        attributes: BTreeMap::new(),
-        marks: Default::default(),
-    };
+    let mut conversation = Conversation::new("42#a");
+    conversation.rev = 1;
     conversation.marks.add(&Signal {
         id: "evt".into(),
         kind: "message.received".into(),
@@ -206,7 +199,17 @@ pub async fn conversations_and_targets_belong_to_a_person(store: &impl Store) {
     assert_eq!(store.save_conversation(w.tenant, contact.id, &later).await, Ok(Saved::Yes));
     assert_eq!(store.save_conversation(w.tenant, contact.id, &later).await, Ok(Saved::Yes), "a lost answer");
     let stale = store.save_conversation(w.tenant, contact.id, &conversation).await;
-    assert_eq!(stale, Ok(Saved::No(Some(later))));
+    assert_eq!(stale, Ok(Saved::No(Some(later.clone()))));
+    // By its name it is found from the moment on that its sender is known.
+    let sender = SenderId::of(w.tenant, &mut w.ids);
+    let name = Conversation::named(sender, "42#a");
+    assert_eq!(store.owners(w.tenant, &name).await, Ok(vec![]));
+    later.rev = 3;
+    later.sender_id = Some(sender);
+    assert_eq!(store.save_conversation(w.tenant, contact.id, &later).await, Ok(Saved::Yes));
+    assert_eq!(store.owners(w.tenant, &name).await, Ok(vec![contact.id]));
+    let other = Conversation::named(SenderId::of(w.tenant, &mut w.ids), "42#a");
+    assert_eq!(store.owners(w.tenant, &other).await, Ok(vec![]), "another sender's of that number");
     let mut early = targets[0].clone();
     early.rev = 5;
     let stale = store.save_target(w.tenant, contact.id, &early).await;

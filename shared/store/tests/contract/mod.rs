@@ -69,6 +69,7 @@ impl World {
             form: MessageForm::Text,
             day: None,
             others: Default::default(),
+            conversation: None,
             resolve_at: None,
             reported: None,
         }

@@ -17,8 +17,9 @@ use engine::accounts::Invalid;
 use engine::contacts::TargetChange;
 use engine::control::Action;
 use engine::enroll::EnrollRequest;
+use engine::payments::Told;
 use engine::queue::decode;
-use engine::{Config, Engine, Refused};
+use engine::{Config, Engine, PortError, Refused};
 use serde_json::{Value, json};
 
 use super::plays::{PHONE, START};
@@ -154,6 +155,7 @@ fn future(play: &Play, work: &Work, enrollment: Option<EnrollmentId>) -> Running
         config: Config {
             lease_seconds: LEASE_SECONDS,
             cache_settings: false,
+            credentials_seconds: 30,
             operator_key_hash: None,
             tokens: engine::Tokens::new(&[7; 32], "https://ritmo.test"),
         },
@@ -180,7 +182,9 @@ fn future(play: &Play, work: &Work, enrollment: Option<EnrollmentId>) -> Running
                 let stage = play.stage();
                 (stage.world.sender, stage.world.report(*call, *status))
             };
-            Box::pin(async move { engine.apply(sender, vec![event]).await.map(|()| Answer::Done).map_err(text) })
+            Box::pin(
+                async move { applied(engine.apply(sender, vec![event]).await).map(|()| Answer::Done).map_err(text) },
+            )
         }
         Work::Ask { ask, .. } => {
             let ask = *ask;
@@ -229,7 +233,7 @@ async fn ask(engine: &Engine<PlayPorts>, ask: Ask, enrollment: Option<Enrollment
                 in_reply_to: None,
                 name: None,
             };
-            engine.apply(sender, vec![InboundEvent::Message(message)]).await?;
+            applied(engine.apply(sender, vec![InboundEvent::Message(message)]).await)?;
             return Ok(Answer::Done);
         }
         Ask::Move(hours) => {
@@ -260,4 +264,12 @@ pub(super) fn target() -> TargetRef {
 /// The target's date, as the API takes it.
 pub(super) fn date(hours: i64) -> Value {
     json!(Timestamp(START).plus_hours(hours).to_string())
+}
+
+/// What is queued is not applied yet: the provider is answered 5xx, and comes again.
+fn applied(told: Result<Told, PortError>) -> Result<(), PortError> {
+    match told? {
+        Told::Applied => Ok(()),
+        Told::Queued => Err(PortError::Transient("queued".into())),
+    }
 }

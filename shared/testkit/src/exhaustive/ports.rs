@@ -12,6 +12,7 @@ use std::task::Poll;
 use domain::account::{Account, ApiKey};
 use domain::contact::{Contact, Conversation, Person, Target, TargetRef};
 use domain::content::Attribute;
+use domain::conversation::Look;
 use domain::enrollment::{DaySlot, Enrollment, Lease, PlannedSend};
 use domain::ids::{ApiKeyId, ContactId, EnrollmentId, JobId, SenderId, SequenceId, SourceId, TemplateId, TenantId};
 use domain::message::{Channel, Identity, Outbound, ProviderKind, Refusal, SendOutcome};
@@ -291,6 +292,10 @@ impl Channels for Play {
         });
         let call = call.await;
         self.turn("answer", |world, _| Some(world.answer(call))).await
+    }
+
+    async fn look(&self, _: &Sender, _: &Value, _: &str) -> Result<Look, Refusal> {
+        Ok(Look::QUIET)
     }
 
     async fn templates(&self, _: &Sender, _: &Value) -> Result<Vec<KnownTemplate>, Refusal> {

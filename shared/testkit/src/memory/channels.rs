@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex};
 
+use domain::conversation::Look;
 use domain::message::{Outbound, ProviderKind, Refusal, SendOutcome};
 use domain::payment::{ChargeEvent, PaymentProvider, PaymentSource};
 use domain::sender::{KnownTemplate, Sender};
@@ -29,6 +30,7 @@ pub struct MemoryChannels {
     answers: Arc<Mutex<VecDeque<Answer>>>,
     called: Arc<Notify>,
     payments: Arc<Mutex<VecDeque<ReadBack>>>,
+    looks: Arc<Mutex<VecDeque<Result<Look, Refusal>>>>,
 }
 
 impl MemoryChannels {
@@ -45,6 +47,11 @@ impl MemoryChannels {
     /// What the next payment that is read back is.
     pub fn payment(&self, answer: ReadBack) {
         lock(&self.payments).push_back(answer);
+    }
+
+    /// What the next look at a conversation shows.
+    pub fn shows(&self, look: Result<Look, Refusal>) {
+        lock(&self.looks).push_back(look);
     }
 
     /// Returns when the provider is called.
@@ -68,6 +75,11 @@ impl Channels for MemoryChannels {
             Some(Answer::Outcome(outcome)) => outcome,
             Some(Answer::Never) => std::future::pending().await,
         }
+    }
+
+    async fn look(&self, _: &Sender, _: &Value, _: &str) -> Result<Look, Refusal> {
+        tokio::task::yield_now().await;
+        lock(&self.looks).pop_front().unwrap_or(Ok(Look::QUIET))
     }
 
     async fn templates(&self, _sender: &Sender, _credentials: &Value) -> Result<Vec<KnownTemplate>, Refusal> {

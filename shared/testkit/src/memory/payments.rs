@@ -2,7 +2,7 @@
 
 use std::cmp::Reverse;
 
-use domain::contact::TargetRef;
+use domain::contact::{Conversation, TargetRef};
 use domain::ids::{ContactId, SourceId, TenantId};
 use domain::payment::PaymentSource;
 use domain::time::Timestamp;
@@ -54,6 +54,10 @@ impl Tables {
     pub fn owners(&mut self, tenant: TenantId, target: &TargetRef) -> PortResult<Vec<ContactId>> {
         let named =
             self.targets.keys().filter(|(t, _, kind, id)| *t == tenant && *kind == target.kind && *id == target.id);
-        Ok(named.map(|(_, contact, _, _)| *contact).collect())
+        let in_conversation = self.conversations.iter().filter(|((t, _, id), conversation)| {
+            *t == tenant && conversation.sender_id.is_some_and(|sender| Conversation::named(sender, id) == *target)
+        });
+        let of_conversation = in_conversation.map(|((_, contact, _), _)| *contact);
+        Ok(named.map(|(_, contact, _, _)| *contact).chain(of_conversation).collect())
     }
 }

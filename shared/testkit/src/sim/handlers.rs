@@ -8,6 +8,7 @@ use std::task::{Context, Poll, Wake, Waker};
 
 use domain::message::{DeliveryStatus, InboundEvent};
 use engine::control::Action;
+use engine::payments::Told;
 use engine::queue::decode;
 
 use super::faults::Fault;
@@ -76,7 +77,12 @@ impl Runner {
                 let Some((sender, event)) = self.begin_webhook(webhook, id) else { return };
                 let text = format!("webhook {}", webhook_text(&event));
                 let future = async move {
-                    engine.apply(sender, vec![event]).await.map(|_| Answer::Done).map_err(|e| e.to_string())
+                    match engine.apply(sender, vec![event]).await {
+                        Ok(Told::Applied) => Ok(Answer::Done),
+                        // The provider is answered 5xx, and comes again.
+                        Ok(Told::Queued) => Err("queued".into()),
+                        Err(error) => Err(error.to_string()),
+                    }
                 };
                 (Work::Webhook(webhook), Box::pin(future), worker, text)
             }
@@ -240,6 +246,8 @@ fn webhook_text(event: &InboundEvent) -> String {
         InboundEvent::OptOut { id, .. } => format!("opt-out `{id}`"),
         InboundEvent::OptIn { .. } => "opt-in".to_owned(),
         InboundEvent::NumberChanged { .. } => "number changed".to_owned(),
+        InboundEvent::Conversation(event) => format!("conversation `{}`", event.conversation),
+        InboundEvent::Identified { .. } => "identified".to_owned(),
         InboundEvent::Template(told) => format!("template `{}` {:?}", told.name, told.status),
         InboundEvent::Email(answer) => format!("answer `{}`", answer.message.id),
         InboundEvent::Bounced { .. } => "bounce".to_owned(),

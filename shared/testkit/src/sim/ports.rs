@@ -3,6 +3,7 @@
 use domain::account::{Account, ApiKey};
 use domain::contact::{Contact, Conversation, Person, Target, TargetRef};
 use domain::content::Attribute;
+use domain::conversation::Look;
 use domain::enrollment::{DaySlot, Enrollment, Lease, PlannedSend};
 use domain::ids::{ApiKeyId, ContactId, EnrollmentId, JobId, SenderId, SequenceId, SourceId, TemplateId, TenantId};
 use domain::message::{Channel, Identity, Outbound, ProviderKind, Refusal, SendOutcome};
@@ -150,6 +151,10 @@ impl Channels for SimChannels {
         let call = self.0.state().provider_call(sender, outbound);
         self.0.gate("provider_answer").await;
         self.0.state().provider_answer(call)
+    }
+
+    async fn look(&self, _: &Sender, _: &Value, _: &str) -> Result<Look, Refusal> {
+        Ok(Look::QUIET)
     }
 
     async fn templates(&self, _sender: &Sender, _credentials: &Value) -> Result<Vec<KnownTemplate>, Refusal> {

@@ -110,6 +110,7 @@ pub(crate) fn named(message: &Message) -> (u32, String, bool) {
         Message::WhatsappTemplate(template) => (template.name.as_str(), false),
         Message::Rich(rich) => (rich.text.as_str(), true),
         Message::Email(email) => (email.text.as_str(), true),
+        Message::Bot { bot_id, .. } => (bot_id.as_str(), true),
     };
     let parts = name.strip_prefix('v').and_then(|rest| rest.split_once('_'));
     let (version, key) = parts.unwrap_or(("0", name));

@@ -86,6 +86,7 @@ impl Runner {
             config: Config {
                 lease_seconds: LEASE_SECONDS,
                 cache_settings: worker < 2,
+                credentials_seconds: 30,
                 operator_key_hash: None,
                 tokens: engine::Tokens::new(&[7; 32], "https://ritmo.test"),
             },

@@ -40,7 +40,8 @@ pub trait StandIn: Send + Sync {
     fn inbound(&self, sender: &SenderAccess, inbound: &InboundBody) -> Result<Vec<WebhookDelivery>, String>;
 }
 
-/// One signed `POST` to be made. Whoever makes it repeats it until it is answered 2xx, as providers do.
+/// One signed `POST` to be made. Whoever makes it repeats it until it is answered 2xx, as providers do,
+/// but for those that come once.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct WebhookDelivery {
     pub sender_id: String,
@@ -49,6 +50,13 @@ pub struct WebhookDelivery {
     pub headers: Vec<(String, String)>,
     /// The exact text that is signed.
     pub body: String,
+}
+
+impl WebhookDelivery {
+    /// Chatwoot's are never repeated.
+    pub fn comes_once(&self) -> bool {
+        self.url_path.starts_with("/webhooks/chatwoot/")
+    }
 }
 
 /// The time now.

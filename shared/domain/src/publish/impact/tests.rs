@@ -85,6 +85,7 @@ fn claimed(e: &Enrollment, at: Timestamp) -> Enrollment {
         form: MessageForm::Text,
         day: None,
         others: Default::default(),
+        conversation: None,
         resolve_at: None,
         reported: None,
     })

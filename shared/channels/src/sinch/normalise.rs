@@ -17,8 +17,8 @@ use crate::foreign::{MAX_TEXT, cut, id, instant, text};
 use crate::identity::{of_bsuid, of_phone, of_wa_id};
 
 /// The event of a verified body, if it is for our app and channel: several senders may share an app, and
-/// each is told everything. Other triggers (contacts, conversations, submissions, opt-ins, channel
-/// events) give none. `now` dates what comes without a time.
+/// each is told everything. Other triggers (contacts, conversations, submissions, channel events)
+/// give none. `now` dates what comes without a time.
 ///
 /// # Errors
 /// [`Malformed`] when the body is no JSON.
@@ -46,6 +46,8 @@ pub fn normalise(
         status(report, channel, at(report)).map(InboundEvent::Status)
     } else if let Some(notice) = part("opt_out_notification") {
         opt_out(notice, channel, at(notice))
+    } else if let Some(notice) = part("opt_in_notification") {
+        opt_in(notice, channel, at(notice))
     } else {
         None
     })
@@ -141,14 +143,21 @@ fn status(report: &Value, channel: Channel, at: Timestamp) -> Option<StatusUpdat
     })
 }
 
+/// Who is meant by a notice of consent on our channel, unless it failed.
+fn took_effect<'a>(notice: &'a Value, channel: Channel, failed: &str) -> Option<&'a str> {
+    let ours = text(notice, "channel") == Some(channel_name(channel));
+    text(notice, "identity").filter(|_| ours && text(notice, "status") != Some(failed))
+}
+
+fn opt_in(notice: &Value, channel: Channel, at: Timestamp) -> Option<InboundEvent> {
+    let from = of(took_effect(notice, channel, "OPT_IN_FAILED")?, channel)?;
+    Some(InboundEvent::OptIn { from, at })
+}
+
 /// An opt-out that took effect at Sinch. One without an address (`contact_id` alone) names nobody that we
 /// know. Its id is hashed where Sinch gives none, because ids end up in logs.
 fn opt_out(notice: &Value, channel: Channel, at: Timestamp) -> Option<InboundEvent> {
-    let ours = text(notice, "channel") == Some(channel_name(channel));
-    if !ours || text(notice, "status") == Some("OPT_OUT_FAILED") {
-        return None;
-    }
-    let identity = text(notice, "identity")?;
+    let identity = took_effect(notice, channel, "OPT_OUT_FAILED")?;
     let from = of(identity, channel)?;
     let derived = || {
         let hash = Sha256::digest(format!("{identity} {} opt-out", at.0).as_bytes());

@@ -47,12 +47,7 @@ impl StandIn for GatewayStandIn {
     }
 }
 
-async fn send(
-    State(stand_in): State<GatewayStandIn>,
-    uri: Uri,
-    headers: HeaderMap,
-    raw: Bytes,
-) -> Response {
+async fn send(State(stand_in): State<GatewayStandIn>, uri: Uri, headers: HeaderMap, raw: Bytes) -> Response {
     let desk = &stand_in.desk;
     desk.count_request(KIND);
     let host = headers.get(HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();

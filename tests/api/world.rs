@@ -68,6 +68,16 @@ impl World {
         self.post("/_local/inbound", json!({"channel": "whatsapp", "from": from, "text": text})).await;
     }
 
+    /// As an account that has set up nothing yet.
+    pub(crate) async fn without_senders(&self) {
+        self.client.patch("/v1/account", &json!({"default_senders": {}})).await.unwrap();
+        for sender in self.get("/v1/senders").await["data"].as_array().unwrap() {
+            let (status, _) =
+                self.client.call(Method::DELETE, &format!("/v1/senders/{}", id(sender)), None).await.unwrap();
+            assert_eq!(status, 204);
+        }
+    }
+
     pub(crate) async fn default_sender(&self) -> String {
         self.sender_of("whatsapp").await
     }

@@ -61,6 +61,11 @@ fn used_by_services() -> BTreeSet<Grant> {
         let on = format!("arn:aws:ses:*:000000000000:{what}/*");
         used.insert((resource("SendRole").into(), "ses:SendEmail".into(), on));
     }
+    // Nor does an SMS.
+    for what in ["phone-number", "pool", "sender-id"] {
+        let on = format!("arn:aws:sms-voice:*:000000000000:{what}/*");
+        used.insert((resource("SendRole").into(), "sms-voice:SendTextMessage".into(), on));
+    }
     for queue in ["StepQueue", "SchedulerDeadLetterQueue"] {
         used.insert((resource("SchedulerRole").into(), "sqs:SendMessage".into(), queue_arn(queue)));
     }

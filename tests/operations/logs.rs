@@ -214,3 +214,56 @@ fn sign(secret: &str, body: &str) -> String {
     let hex: String = mac.finalize().into_bytes().iter().map(|b| format!("{b:02x}")).collect();
     format!("sha256={hex}")
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn emails_and_sms_are_logged_without_a_person_in_them() {
+    capture();
+    let world = World::start().await;
+    let twilio = json!({"name": "Avisos", "channel": "sms", "provider": "twilio",
+        "config": {"account_sid": "AC1", "from": "+15005550006", "public_webhook_url": "https://ritmo.example.com/x"},
+        "credentials": {"auth_token": "token-secreto"}});
+    let twilio = id(&world.post("/v1/senders", twilio).await);
+    let contact = json!({"first_name": "Zoraide", "phone": PHONE, "email": "zoraide@example.com"});
+    let contact = id(&world.post("/v1/contacts", contact).await);
+    let step = |key: &str, channel: &str, sender: Value| {
+        json!({"key": key, "wait": {"value": 1, "unit": "days"}, "channel": channel, "sender_id": sender,
+            "content": {"type": "text", "text": "Begônia para {{ contact.first_name }}",
+                "email": {"subject": "Crisântemo, {{ contact.first_name }}"}}})
+    };
+    let steps = [
+        step("a", "email", Value::Null),
+        step("b", "sms", Value::Null),
+        step("c", "sms", json!(twilio)),
+        step("d", "sms", json!(twilio)),
+    ];
+    let sequence = world.sequence(json!({"name": "Flores", "target": "contact", "steps": steps})).await;
+    for (provider, refusal) in [
+        ("ses", json!("MessageRejected")),
+        ("aws_sms", json!("DESTINATION_COUNTRY_BLOCKED_BY_PROTECT_CONFIGURATION")),
+        ("twilio", json!(30_007)),
+    ] {
+        let fail = json!([{"status": 503}, {"error_code": refusal}, {"timeout": "after"}]);
+        world.post("/_local/faults", json!({"provider": provider, "fail": fail})).await;
+    }
+    world.enroll(&sequence, &contact).await;
+    world.advance(6 * DAY).await;
+    let again = id(&world.enroll(&sequence, &contact).await);
+    world.advance(3 * DAY + 60).await;
+    world.post("/_local/inbound", json!({"channel": "sms", "from": PHONE, "text": "Zoraide quer begônia"})).await;
+    assert_eq!(world.enrollment(&again).await["outcome"], "replied");
+    let http = reqwest::Client::builder().no_proxy().build().unwrap();
+    for sender in ["ses", "aws_sms", "twilio"] {
+        let id = match sender {
+            "twilio" => twilio.clone(),
+            "ses" => world.sender_of("email").await,
+            _ => world.sender_of("sms").await,
+        };
+        let url = format!("{}/webhooks/{sender}/{id}", world.local.base_url);
+        let forged =
+            http.post(url).header("x-twilio-signature", "token-secreto").body("From=%2B5511998877665&Body=Zoraide");
+        assert_eq!(forged.send().await.unwrap().status(), 401, "{sender}");
+    }
+    assert!(logged("message refused").len() >= 6, "503 and a refusal of each");
+    assert!(logged("webhook with a wrong signature").len() >= 3);
+    assert_impersonal();
+}

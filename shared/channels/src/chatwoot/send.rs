@@ -48,7 +48,11 @@ pub async fn send(
 }
 
 fn accepted(answer: &Answer) -> Option<SendOutcome> {
-    let provider_message_id = message::id(&answer.json()?)?;
+    let posted = answer.json()?;
+    let provider_message_id = message::id(&posted)?;
+    if message::reference(&posted).is_none() {
+        tracing::warn!("this Chatwoot does not keep content_attributes: what it tells of our messages is lost");
+    }
     Some(SendOutcome::Accepted { provider_message_id, recipient_id: None })
 }
 

@@ -283,7 +283,7 @@ fn map_to_json(map: &HashMap<String, AttributeValue>) -> Value {
 }
 
 /// What stands in tables, and what it means.
-fn kept() -> [(Value, Enrollment); 3] {
+fn kept() -> [(Value, Enrollment); 4] {
     let read = |text| serde_json::from_str(text).expect("JSON");
     [
         (read(include_str!("../../tests/fixtures/enrollment_v1.json")), full()),

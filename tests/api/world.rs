@@ -70,7 +70,9 @@ impl World {
 
     /// As an account that has set up nothing yet.
     pub(crate) async fn without_senders(&self) {
-        self.client.patch("/v1/account", &json!({"default_senders": {}})).await.unwrap();
+        let mut defaults = self.get("/v1/account").await["default_senders"].clone();
+        defaults.as_object_mut().unwrap().values_mut().for_each(|sender| *sender = Value::Null);
+        self.client.patch("/v1/account", &json!({"default_senders": defaults})).await.unwrap();
         for sender in self.get("/v1/senders").await["data"].as_array().unwrap() {
             let (status, _) =
                 self.client.call(Method::DELETE, &format!("/v1/senders/{}", id(sender)), None).await.unwrap();

@@ -210,9 +210,9 @@ fn every_event_has_its_meaning() {
     check(&told("DeliveryDelay", "deliveryDelay", json!({"delayType": "MailboxFull"})), None);
     check(&told("Something New", "new", json!({})), None);
     for (kind, more, reaction, code, gone) in [
-        ("Permanent", "General", Reaction::Recipient, "Permanent.General", true),
-        ("Permanent", "NoEmail", Reaction::Recipient, "Permanent.NoEmail", true),
-        ("Permanent", "OnAccountSuppressionList", Reaction::Recipient, "Permanent.OnAccountSuppressionList", true),
+        ("Permanent", "General", Reaction::Bounced, "Permanent.General", true),
+        ("Permanent", "NoEmail", Reaction::Bounced, "Permanent.NoEmail", true),
+        ("Permanent", "OnAccountSuppressionList", Reaction::Bounced, "Permanent.OnAccountSuppressionList", true),
         ("Transient", "MailboxFull", Reaction::Recipient, "Transient.MailboxFull", false),
         ("Transient", "General", Reaction::Recipient, "Transient.General", false),
         ("Transient", "MessageTooLarge", Reaction::Message, "Transient.MessageTooLarge", false),
@@ -279,7 +279,7 @@ fn a_message_is_ours_by_its_tag_its_headers_or_its_writer() {
     assert_eq!(read(&told), []);
     // What SNS and SES say beside.
     let raw = json!({"Type": "UnsubscribeConfirmation", "MessageId": "1", "TopicArn": "t", "Message": "m",
-        "Timestamp": "t", "SignatureVersion": "2", "Signature": "", "SigningCertURL": ""});
+        "Timestamp": "2026-03-02T12:00:00.000Z", "SignatureVersion": "2", "Signature": "", "SigningCertURL": ""});
     assert_eq!(normalise(raw.to_string().as_bytes(), &config(), now()).unwrap(), []);
     let mut sentence = serde_json::from_slice::<Value>(&notification(&json!({}))).unwrap();
     sentence["Message"] = json!("Successfully validated SNS topic for Amazon SES event publishing.");

@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, Mutex};
 
-use aws::{QueueUrls, ScheduleTarget, SchedulerTimers, SqsQueues};
+use aws::{QueueUrls, ScheduleTarget, SchedulerTimers, SqsQueues, SsmSecrets};
 use aws_config::{BehaviorVersion, Region};
 use aws_lambda_events::sqs::SqsEvent;
 use channels::Providers;
@@ -29,11 +29,12 @@ pub(crate) async fn engine() -> Arc<Engine<LambdaPorts>> {
         queues: SqsQueues::new(sqs, urls),
         clock: SystemClock,
         random: OsRandom,
-        secrets: store.clone(),
+        secrets: SsmSecrets::new(aws_sdk_ssm::Client::new(&sdk), "/ritmo/nowhere".into()),
         channels: ProviderAdapter::new(Providers::new(&sdk).unwrap(), Addresses::Public),
         config: Config {
             lease_seconds: 90,
             cache_settings: true,
+            credentials_seconds: 600,
             operator_key_hash: None,
             tokens: engine::Tokens::new(&[7; 32], "https://ritmo.test"),
         },

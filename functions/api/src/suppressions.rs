@@ -6,6 +6,7 @@ use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use domain::account::Role;
 use domain::contact::Profile;
+use domain::ids::TenantId;
 use domain::message::Channel;
 use engine::contacts::{SuppressionScope, check_profile};
 use engine::model::{Suppression, suppression_id};
@@ -69,7 +70,8 @@ async fn list<P: Ports>(
     By(caller): By,
     Asked(query): Asked<ListQuery>,
 ) -> Result<axum::Json<List<SuppressionView>>, Problem> {
-    let all = engine.store.suppressions(caller.tenant).await?.into_iter().map(SuppressionView::from).collect();
+    let all = engine.store.suppressions(caller.tenant).await?;
+    let all = all.into_iter().map(|entry| SuppressionView::of(caller.tenant, entry)).collect();
     Ok(axum::Json(List::cut(all, &query, |s| format!("{} {}", s.at.0, s.id))?))
 }
 
@@ -90,7 +92,7 @@ async fn create<P: Ports>(
         SuppressionChannel::All => SuppressionScope::All,
     };
     let entries = engine.suppress(caller.tenant, scope, &address, body.reason.trim()).await?;
-    let mut views = entries.into_iter().map(SuppressionView::from);
+    let mut views = entries.into_iter().map(|entry| SuppressionView::of(caller.tenant, entry));
     let mut first = views.next().ok_or_else(Problem::internal)?;
     first.also = views.collect();
     Ok((StatusCode::CREATED, axum::Json(first)).into_response())
@@ -126,10 +128,10 @@ fn canonical(channel: SuppressionChannel, address: &str, default_country: Option
     checked.email.or(checked.phone).or(checked.whatsapp_id).ok_or_else(Problem::internal)
 }
 
-impl From<Suppression> for SuppressionView {
-    fn from(s: Suppression) -> Self {
+impl SuppressionView {
+    fn of(tenant: TenantId, s: Suppression) -> Self {
         Self {
-            id: suppression_id(s.channel, &s.address),
+            id: suppression_id(tenant, s.channel, &s.address),
             channel: s.channel,
             address: s.address,
             reason: s.reason,

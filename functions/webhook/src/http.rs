@@ -13,13 +13,14 @@ use channels::{Providers, Unavailable, Webhook};
 use domain::ids::{SenderId, TenantId};
 use domain::message::ProviderKind;
 use domain::sender::Sender;
+use engine::credentials::{in_force, present};
 use engine::payments::Told;
 use engine::ports::{Secrets as _, Store as _};
 use engine::{Engine, PortError, Ports};
 use runtime::Metrics;
 use serde_json::{Value, json};
 
-use crate::payments;
+use crate::{payments, unsubscribe};
 
 /// Meta's limit for a webhook's body.
 pub const MAX_BODY: usize = 3 * 1024 * 1024;
@@ -36,6 +37,7 @@ pub fn router<P: Ports>(
         .layer(DefaultBodyLimit::max(MAX_BODY))
         .layer(Extension(providers))
         .merge(payments::routes())
+        .merge(unsubscribe::routes())
         .layer(map_response(move |response: Response| {
             // Everything else API Gateway counts by itself, for each status.
             if response.status() == StatusCode::UNAUTHORIZED {
@@ -56,10 +58,11 @@ async fn subscribe<P: Ports>(
 ) -> Result<Response, Response> {
     let sender = sender(&engine, &provider, &sender_id).await?;
     let known = credentials(&engine, sender.id.tenant(), &sender.id.to_string()).await?;
-    let mut answer = channels::verify_subscription(sender.provider, &query, &known);
+    let answer_by = |known: &Value| channels::verify_subscription(sender.provider, &query, &present(known));
+    let mut answer = answer_by(&known);
     if answer.is_err() {
         let renewed = renewed(&engine, sender.id.tenant(), &sender.id.to_string(), &known).await?;
-        answer = renewed.map_or(answer, |known| channels::verify_subscription(sender.provider, &query, &known));
+        answer = renewed.map_or(answer, |known| answer_by(&known));
     }
     match answer {
         Ok(challenge) => Ok(([(header::CONTENT_TYPE, "text/plain; charset=utf-8")], challenge).into_response()),
@@ -80,10 +83,18 @@ async fn receive<P: Ports>(
     let (webhook, now) = (Webhook { raw: &raw, headers: &headers, query: &query }, engine.now());
     let later = |_: Unavailable| busy();
     let (tenant, name) = (sender.id.tenant(), sender.id.to_string());
+    let proven_by = async |known: &Value| {
+        for known in in_force(known, now) {
+            if providers.verify(&sender, &webhook, &known, now).await.map_err(later)? {
+                return Ok(true);
+            }
+        }
+        Ok::<_, Response>(false)
+    };
     let known = credentials(&engine, tenant, &name).await?;
-    let mut proven = providers.verify(&sender, &webhook, &known, now).await.map_err(later)?;
+    let mut proven = proven_by(&known).await?;
     if !proven && let Some(known) = renewed(&engine, tenant, &name, &known).await? {
-        proven = providers.verify(&sender, &webhook, &known, now).await.map_err(later)?;
+        proven = proven_by(&known).await?;
     }
     if !proven {
         tracing::warn!(sender = %sender.id, "webhook with a wrong signature");
@@ -124,13 +135,13 @@ async fn sender<P: Ports>(engine: &Engine<P>, provider: &str, id: &str) -> Resul
     sender.filter(|sender| sender.provider == kind).ok_or_else(none)
 }
 
-/// The secrets of a sender or payment source, possibly 30 s old. Whose secrets are gone proves nothing.
+/// The secrets of a sender or payment source as they are stored, possibly minutes old. Whose secrets are gone proves nothing.
 pub(crate) async fn credentials<P: Ports>(
     engine: &Engine<P>,
     tenant: TenantId,
     name: &str,
 ) -> Result<Arc<Value>, Response> {
-    engine.credentials(tenant, name).await.map(Option::unwrap_or_default).map_err(|_| busy())
+    engine.stored_credentials(tenant, name).await.map(Option::unwrap_or_default).map_err(|_| busy())
 }
 
 /// What did not fit may have been changed meanwhile: the stored secrets, if they differ from those

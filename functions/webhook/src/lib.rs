@@ -8,6 +8,7 @@ mod http;
 mod lambda;
 mod payments;
 mod queue;
+mod unsubscribe;
 
 pub use http::{MAX_BODY, problem, router};
 pub use lambda::handle_event;

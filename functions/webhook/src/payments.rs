@@ -12,7 +12,8 @@ use channels::Webhook;
 use channels::payments::{Unusable, normalise, verify};
 use domain::ids::SourceId;
 use domain::payment::{PaymentProvider, PaymentSource};
-use engine::payments::{Told, secrets};
+use engine::credentials::in_force;
+use engine::payments::Told;
 use engine::ports::Store as _;
 use engine::{Engine, Ports};
 use serde_json::Value;
@@ -48,7 +49,11 @@ async fn receive<P: Ports>(
     let source = source(&engine, provider, &source_id).await?;
     let webhook = Webhook { raw: &raw, headers: &headers, query: &query };
     let (tenant, name, now) = (source.id.tenant(), source.id.to_string(), engine.now());
-    let proves = |known: &Value| verify(provider, &webhook, &secrets(known, now), now);
+    let proves = |known: &Value| {
+        let known = in_force(known, now);
+        let secrets: Vec<&str> = known.iter().filter_map(|known| known["secret"].as_str()).collect();
+        verify(provider, &webhook, &secrets, now)
+    };
     let known = credentials(&engine, tenant, &name).await?;
     if !proves(&known) && !renewed(&engine, tenant, &name, &known).await?.is_some_and(|known| proves(&known)) {
         tracing::warn!(source = %source.id, "webhook with a wrong signature");

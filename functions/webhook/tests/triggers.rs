@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use aws::{QueueUrls, ScheduleTarget, SchedulerTimers, SqsQueues};
+use aws::{QueueUrls, ScheduleTarget, SchedulerTimers, SqsQueues, SsmSecrets};
 use aws_config::{BehaviorVersion, Region, SdkConfig};
 use base64::{Engine as _, engine::general_purpose::STANDARD as BASE64};
 use channels::Providers;
@@ -21,6 +21,8 @@ use lambda_http::{Context, LambdaEvent};
 use runtime::{Addresses, LambdaPorts, OsRandom, ProviderAdapter, SystemClock};
 use serde_json::{Value, json};
 use store::DynamoStore;
+use testkit::memory::MemorySecrets;
+use testkit::ssm::SsmStandIn;
 
 struct Function {
     engine: Arc<Engine<LambdaPorts>>,
@@ -42,6 +44,11 @@ impl Function {
         let client = store::client(&sdk(&url).await);
         store::table::create_table(&client, "ritmo").await.unwrap();
         let store = DynamoStore::new(client, "ritmo", &[7; 32]);
+        let parameters = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}", parameters.local_addr().unwrap());
+        let ssm = SsmStandIn::new(MemorySecrets::default()).router();
+        tokio::spawn(async move { axum::serve(parameters, ssm).await });
+        let ssm = aws_sdk_ssm::Client::new(&sdk(&url).await);
         // Nobody answers there: nothing in these tests is queued or timed.
         let nowhere = sdk("http://127.0.0.1:9").await;
         let sqs = aws_sdk_sqs::Client::new(&nowhere);
@@ -58,11 +65,12 @@ impl Function {
             queues: SqsQueues::new(sqs, urls),
             clock: SystemClock,
             random: OsRandom,
-            secrets: store.clone(),
+            secrets: SsmSecrets::new(ssm, "/ritmo/test".into()),
             channels: ProviderAdapter::new(Providers::new(&nowhere).unwrap(), Addresses::Public),
             config: Config {
                 lease_seconds: 90,
                 cache_settings: true,
+                credentials_seconds: 600,
                 operator_key_hash: None,
                 tokens: engine::Tokens::new(&[7; 32], "https://ritmo.test"),
             },

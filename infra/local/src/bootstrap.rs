@@ -61,6 +61,21 @@ fn first_senders() -> Vec<FirstSender> {
             "verify_token": "local-verify-token"}),
         },
         FirstSender {
+            provider: ProviderKind::Ses,
+            channel: Channel::Email,
+            name: "Email stand-in",
+            config: json!({"from": "Loja Exemplo <loja@example.com>", "configuration_set": "ritmo",
+            "inbound_domain": "reply.example.com"}),
+            credentials: json!({}),
+        },
+        FirstSender {
+            provider: ProviderKind::AwsSms,
+            channel: Channel::Sms,
+            name: "AWS SMS stand-in",
+            config: json!({"origination_identity": "+5511930001000", "configuration_set": "local"}),
+            credentials: json!({}),
+        },
+        FirstSender {
             provider: ProviderKind::Chatwoot,
             channel: Channel::Conversation,
             name: "Chatwoot stand-in",

@@ -38,6 +38,7 @@ use engine::ports::Clock as _;
 use engine::{Config, Engine, PortError, Tokens};
 use runtime::{Addresses, OsRandom, ProviderAdapter};
 use store::DynamoStore;
+use testkit::ssm::SsmStandIn;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 
@@ -134,13 +135,22 @@ impl Local {
         let runner = Runner::new(clock);
         let senders = Senders::new(uncounted.clone(), identity.tenant);
         let stand_ins = Arc::new(StandIns::new(&runner, senders.clone(), dir)?);
-        let mut providers = Providers::new(&aws_sdk()).map_err(|_| StartError::Http)?;
-        let mut servers = Vec::new();
+        let providers = Providers::new(&aws_sdk()).map_err(|_| StartError::Http)?;
+        let clock = runner.clock().clone();
+        let mut providers = providers.with_account(testkit::sns::ACCOUNT).with_clock(move || clock.now());
+        let (mut servers, mut origins) = (Vec::new(), Vec::new());
         for stand_in in &stand_ins.all {
             let listener = TcpListener::bind("127.0.0.1:0").await?;
-            providers = providers.with_origin(stand_in.provider(), format!("http://{}", listener.local_addr()?));
+            let origin = format!("http://{}", listener.local_addr()?);
+            providers = providers.with_origin(stand_in.provider(), &origin);
+            origins.push((stand_in.provider(), origin));
             servers.push(serve(listener, counted(stand_in.router(), &runner), stop.subscribe()));
         }
+
+        let parameters = TcpListener::bind("127.0.0.1:0").await?;
+        let ssm_url = format!("http://{}", parameters.local_addr()?);
+        let ssm = counted(SsmStandIn::new(uncounted.clone()).router(), &runner);
+        servers.push(serve(parameters, ssm, stop.subscribe()));
 
         let attempts = Attempts::default();
         let channels = LocalChannels { inner: ProviderAdapter::new(providers, Addresses::Any), senders };
@@ -173,11 +183,12 @@ impl Local {
             runner: runner.clone(),
             engine: api.clone(),
             stand_ins: stand_ins.clone(),
+            origins,
             attempts,
             meters: meters.clone(),
             metrics: metrics.clone(),
             tenant: identity.tenant,
-            env: function_env(dynamo.url(), &identity.secret_text()),
+            env: function_env(dynamo.url(), &ssm_url, &identity.secret_text()),
         };
         let providers = webhook.channels.inner.providers().clone();
         let webhooks = webhook::router(webhook, providers, move |forged| metrics.add(forged));
@@ -237,14 +248,15 @@ fn aws_sdk() -> SdkConfig {
         .build()
 }
 
-/// What a function that `cargo lambda` runs needs to work on this table. Queues and timers live in
+/// What a function that `cargo lambda` runs needs to work on this table, and on the credentials in it through a
+/// stand-in for Parameter Store. Queues and timers live in
 /// this process: their addresses lead nowhere, so what a function would queue fails and says so.
-fn function_env(dynamodb_url: &str, secret: &str) -> String {
+fn function_env(dynamodb_url: &str, ssm_url: &str, secret: &str) -> String {
     let queue = |name: &str| format!("RITMO_QUEUE_{name}=http://127.0.0.1:1/{name}\n");
     let queues: String = ["ENROLL", "STEP", "SEND", "INBOUND"].into_iter().map(queue).collect();
     format!(
-        "AWS_ENDPOINT_URL_DYNAMODB={dynamodb_url}\nAWS_REGION=local\nAWS_ACCESS_KEY_ID=local\n\
-         AWS_SECRET_ACCESS_KEY=local\nRITMO_TABLE={TABLE}\nRITMO_SECRET=\"{secret}\"\n{queues}\
+        "AWS_ENDPOINT_URL_DYNAMODB={dynamodb_url}\nAWS_ENDPOINT_URL_SSM={ssm_url}\nAWS_REGION=local\nAWS_ACCESS_KEY_ID=local\n\
+         AWS_SECRET_ACCESS_KEY=local\nRITMO_TABLE={TABLE}\nRITMO_PARAMETERS=/local\nRITMO_SECRET=\"{secret}\"\n{queues}\
          RITMO_QUEUE_STEP_ARN=arn:aws:sqs:local:0:step\nRITMO_SCHEDULE_GROUP=local\n\
          RITMO_SCHEDULER_ROLE_ARN=arn:aws:iam::0:role/local\nRITMO_SCHEDULER_DLQ_ARN=arn:aws:sqs:local:0:dead\n\
          RITMO_PUBLIC_URL=http://127.0.0.1\n"
@@ -277,6 +289,7 @@ impl Parts<'_> {
             config: Config {
                 lease_seconds: runtime::LEASE_SECONDS,
                 cache_settings: beside.is_some(),
+                credentials_seconds: runtime::credentials_seconds(&OsRandom),
                 operator_key_hash: Some(engine::accounts::secret_hash(&self.identity.operator_key)),
                 tokens: Tokens::new(&self.identity.secret, self.base_url),
             },

@@ -37,6 +37,8 @@ pub(crate) struct Inside {
     pub(crate) runner: Arc<Runner>,
     pub(crate) engine: Arc<Engine<LocalPorts>>,
     pub(crate) stand_ins: Arc<StandIns>,
+    /// Where each is served.
+    pub(crate) origins: Vec<(ProviderKind, String)>,
     pub(crate) attempts: Attempts,
     pub(crate) meters: Meters,
     pub(crate) metrics: Kept,
@@ -59,6 +61,7 @@ pub(crate) fn router(inside: Arc<Inside>) -> Router {
         .route("/_local/dead-letters", get(dead_letters))
         .route("/_local/redrive", post(redrive))
         .route("/_local/metrics", get(metrics))
+        .route("/_local/stand-ins", get(stand_ins))
         .route("/_local/calls", get(calls))
         .route("/_local/env", get(env))
         .with_state(inside)
@@ -202,6 +205,12 @@ async fn redrive(State(inside): Shared) -> Json<Value> {
 
 async fn metrics(State(inside): Shared) -> Json<Value> {
     Json(json!({"data": inside.metrics.lines()}))
+}
+
+/// Where the stand-ins are, for senders whose address the account gives.
+async fn stand_ins(State(inside): Shared) -> Json<Value> {
+    let origins = inside.origins.iter().map(|(provider, origin)| json!({"provider": provider, "origin": origin}));
+    Json(json!({"data": origins.collect::<Vec<_>>()}))
 }
 
 async fn calls(State(inside): Shared) -> Json<Value> {

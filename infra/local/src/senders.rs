@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use domain::ids::{SenderId, TenantId};
 use domain::sender::Sender;
+use engine::credentials::present;
 use engine::ports::{Secrets as _, Store as _};
 use serde_json::Value;
 use store::DynamoStore;
@@ -76,7 +77,7 @@ impl Senders {
             channel: sender.channel,
             provider: sender.provider,
             config: sender.config,
-            credentials: self.store.secret(id.tenant(), &id.to_string()).await.ok()?.unwrap_or_default(),
+            credentials: present(&self.store.secret(id.tenant(), &id.to_string()).await.ok()?.unwrap_or_default()),
         };
         self.known().access.insert(id, access.clone());
         Some(access)

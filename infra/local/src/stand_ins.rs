@@ -11,7 +11,12 @@ use std::sync::{Arc, Mutex, PoisonError};
 use domain::message::ProviderKind;
 use domain::time::Timestamp;
 use serde::{Deserialize, Serialize};
+use testkit::aws_sms::AwsSmsStandIn;
 use testkit::chatwoot::ChatwootStandIn;
+use testkit::http_sender::GatewayStandIn;
+use testkit::ses::SesStandIn;
+use testkit::sinch::SinchStandIn;
+use testkit::sinch_sms::SinchSmsStandIn;
 use testkit::stand_in::{Desk, Hooks, StandIn, WebhookDelivery};
 use testkit::twilio::TwilioStandIn;
 use testkit::whatsapp::WhatsappStandIn;
@@ -84,7 +89,12 @@ impl StandIns {
         let whatsapp = WhatsappStandIn::new(desk.clone())?;
         let all: Vec<Arc<dyn StandIn>> = vec![
             Arc::new(whatsapp.clone()),
+            Arc::new(SesStandIn::new(desk.clone())),
             Arc::new(TwilioStandIn::new(desk.clone())?),
+            Arc::new(AwsSmsStandIn::new(desk.clone())?),
+            Arc::new(SinchStandIn::new(desk.clone())?),
+            Arc::new(SinchSmsStandIn::new(desk.clone())),
+            Arc::new(GatewayStandIn::new(desk.clone())),
             Arc::new(ChatwootStandIn::new(desk.clone())?),
         ];
         let http = reqwest::Client::builder().no_proxy().build().map_err(io::Error::other)?;

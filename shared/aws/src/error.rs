@@ -6,8 +6,8 @@ use aws_sdk_sqs::types::BatchResultErrorEntry;
 use engine::PortError;
 
 /// Codes that mean "slower", whatever the HTTP status says. A full quota of schedules empties as
-/// they fire.
-const THROTTLED: [&str; 7] = [
+/// they fire. Parameter Store takes a parameter's changes one after the other.
+const THROTTLED: [&str; 8] = [
     "ThrottlingException",
     "Throttling",
     "RequestThrottled",
@@ -15,6 +15,7 @@ const THROTTLED: [&str; 7] = [
     "RequestLimitExceeded",
     "ServiceQuotaExceededException",
     "OverLimit",
+    "TooManyUpdates",
 ];
 
 /// What to do about a failed call, after the SDK's own retries. The text names the call and the

@@ -1,4 +1,5 @@
-//! Timers and queues on AWS: EventBridge Scheduler and SQS behind the engine's ports.
+//! Timers, queues and credentials on AWS: EventBridge Scheduler, SQS and SSM Parameter Store behind the
+//! engine's ports.
 //!
 //! What must not live here: when a timer is to fire, what a message means, and how often anything
 //! is tried. DynamoDB is `store`'s.
@@ -6,7 +7,9 @@
 mod error;
 mod outbox;
 mod queues;
+mod secrets;
 mod timers;
 
 pub use queues::{QueueUrls, SqsQueues};
+pub use secrets::SsmSecrets;
 pub use timers::{ScheduleTarget, SchedulerTimers};

@@ -115,6 +115,11 @@ pub(crate) fn is_path_id(text: &str) -> bool {
     (1..=64).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_')
 }
 
+/// A region of AWS's.
+pub(crate) fn is_region(text: &str) -> bool {
+    (3..=32).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
+}
+
 /// A secret that can stand in a header: visible ASCII, no blanks.
 pub(crate) fn is_secret(text: &str) -> bool {
     (1..=4096).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_graphic())

@@ -2,7 +2,8 @@
 
 use std::borrow::Cow;
 use std::collections::HashMap;
-use std::time::Duration;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use aws_config::SdkConfig;
 use domain::conversation::Look;
@@ -15,7 +16,7 @@ use serde_json::{Value, json};
 use crate::aws::Aws;
 use crate::fields::{FieldError, check};
 use crate::sns::{self, Unavailable};
-use crate::{Webhook, aws_sms, chatwoot, ses, sinch, sinch_sms, twilio, whatsapp_cloud};
+use crate::{Webhook, aws_sms, chatwoot, http_sender, ses, sinch, sinch_sms, twilio, whatsapp_cloud};
 
 /// Until a connection (name, TCP, TLS) stands. Past it nothing was written: a known refusal.
 pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
@@ -35,6 +36,21 @@ pub struct Malformed;
 #[error("wrong verification token")]
 pub struct Denied;
 
+/// The time that is signed.
+#[derive(Clone)]
+struct Clock(Arc<dyn Fn() -> Timestamp + Send + Sync>);
+
+impl std::fmt::Debug for Clock {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Clock")
+    }
+}
+
+fn machine() -> Timestamp {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    Timestamp(i64::try_from(since.as_secs()).unwrap_or(i64::MAX))
+}
+
 /// The adapters behind one connection pool. Made once at start; clones share the pool.
 #[derive(Debug, Clone)]
 pub struct Providers {
@@ -44,6 +60,7 @@ pub struct Providers {
     account: Option<String>,
     sns_keys: sns::Keys,
     origins: HashMap<ProviderKind, String>,
+    clock: Clock,
     sinch_tokens: sinch::Tokens,
 }
 
@@ -57,8 +74,8 @@ impl Providers {
     /// When TLS cannot be set up (no root certificates).
     pub fn new(sdk: &SdkConfig) -> Result<Self, reqwest::Error> {
         let (http, aws, sinch_tokens) = (Self::client()?, Aws::new(sdk), sinch::Tokens::default());
-        let (account, sns_keys) = (None, sns::Keys::default());
-        Ok(Self { http, aws, account, sns_keys, origins: HashMap::new(), sinch_tokens })
+        let (account, sns_keys, clock) = (None, sns::Keys::default(), Clock(Arc::new(machine)));
+        Ok(Self { http, aws, account, sns_keys, clock, origins: HashMap::new(), sinch_tokens })
     }
 
     pub(crate) fn client() -> Result<reqwest::Client, reqwest::Error> {
@@ -71,6 +88,12 @@ impl Providers {
             .pool_idle_timeout(POOL_IDLE_TIMEOUT)
             .pool_max_idle_per_host(POOL_IDLE_PER_HOST)
             .build()
+    }
+
+    /// The time that our own signatures say, where that is not the machine's.
+    pub fn with_clock(mut self, clock: impl Fn() -> Timestamp + Send + Sync + 'static) -> Self {
+        self.clock = Clock(Arc::new(clock));
+        self
     }
 
     /// Where a provider is called for senders that do not say (`base_url`); without, its own origin.
@@ -98,8 +121,12 @@ impl Providers {
             return Cow::Borrowed(&sender.config);
         };
         let mut config = sender.config.clone();
-        let names: &[&str] =
-            if sender.provider == ProviderKind::Sinch { &["base_url", "auth_url"] } else { &["base_url"] };
+        let names: &[&str] = match sender.provider {
+            ProviderKind::Sinch => &["base_url", "auth_url"],
+            // Always says.
+            ProviderKind::Http => &[],
+            _ => &["base_url"],
+        };
         for name in names.iter().filter(|name| sender.config.get(name).is_none_or(Value::is_null)) {
             config[name] = json!(origin);
         }
@@ -121,8 +148,7 @@ impl Providers {
             },
             ProviderKind::AwsSms => match aws_sms::Config::parse(&sender.config) {
                 Ok(config) => {
-                    let origin = self.origins.get(&ProviderKind::AwsSms).map(String::as_str);
-                    let client = self.aws.sms(config.region.as_deref(), origin);
+                    let client = self.aws.sms(config.region.as_deref(), self.origin(sender.provider));
                     aws_sms::send(&client, &config, outbound).await
                 }
                 Err(_) => SendOutcome::Refused(unreadable()),
@@ -145,6 +171,12 @@ impl Providers {
             ProviderKind::SinchSms => match sinch_sms_parts(&config, credentials) {
                 Ok((config, credentials)) => sinch_sms::send(&self.http, &config, &credentials, outbound).await,
                 Err(refusal) => SendOutcome::Refused(refusal),
+            },
+            ProviderKind::Http => match http_parts(&config, credentials) {
+                Some((config, known)) => {
+                    http_sender::send(&self.http, &config, &known, outbound, (self.clock.0)()).await
+                }
+                None => SendOutcome::Refused(unreadable()),
             },
             _ => SendOutcome::Refused(unreadable()),
         };
@@ -178,8 +210,7 @@ impl Providers {
     async fn whatsapp(&self, sender: &Sender, config: &Value, credentials: &Value, outbound: &Outbound) -> SendOutcome {
         let Ok(config) = whatsapp_cloud::Config::parse(config) else { return SendOutcome::Refused(unreadable()) };
         if let Some(relay) = &config.relay {
-            let origin = self.origins.get(&sender.provider).map(String::as_str);
-            let client = self.aws.social(relay.region.as_deref(), origin);
+            let client = self.aws.social(relay.region.as_deref(), self.origin(sender.provider));
             return whatsapp_cloud::relay(&client, &config, relay, outbound).await;
         }
         let Ok(credentials) = whatsapp_cloud::Credentials::parse(credentials) else {
@@ -218,12 +249,15 @@ impl Providers {
         now: Timestamp,
     ) -> Result<bool, Unavailable> {
         let topics = match sender.provider {
-            ProviderKind::Ses => match ses::Config::parse(&sender.config) {
-                Ok(config) => config.topic_arns,
-                Err(_) => return Ok(false),
+            ProviderKind::Ses => ses::Config::parse(&sender.config).map(|config| config.topic_arns),
+            ProviderKind::AwsSms => aws_sms::Config::parse(&sender.config).map(|config| config.topic_arns),
+            ProviderKind::WhatsappCloud => match relay(sender) {
+                Some(relay) => Ok(relay.topic_arn.map(|topic| vec![topic])),
+                None => return Ok(verify(sender, webhook, credentials, now)),
             },
             _ => return Ok(verify(sender, webhook, credentials, now)),
         };
+        let Ok(topics) = topics else { return Ok(false) };
         let trusted = sns::Trusted { topics: topics.as_deref(), account: self.account.as_deref() };
         sns::verify((&self.http, &self.sns_keys), self.origin(sender.provider), webhook.raw, trusted, now).await
     }
@@ -234,7 +268,12 @@ impl Providers {
     /// [`Unavailable`] when it cannot be done now.
     pub async fn confirm(&self, sender: &Sender, webhook: &Webhook<'_>) -> Result<(), Unavailable> {
         match sender.provider {
-            ProviderKind::Ses => sns::confirm(&self.http, self.origin(sender.provider), webhook.raw).await,
+            ProviderKind::Ses | ProviderKind::AwsSms => {
+                sns::confirm(&self.http, self.origin(sender.provider), webhook.raw).await
+            }
+            ProviderKind::WhatsappCloud if relay(sender).is_some() => {
+                sns::confirm(&self.http, self.origin(sender.provider), webhook.raw).await
+            }
             _ => Ok(()),
         }
     }
@@ -244,15 +283,16 @@ impl Providers {
     /// # Errors
     /// The refusal; nothing was changed, so it may be tried again.
     pub async fn templates(&self, sender: &Sender, credentials: &Value) -> Result<Vec<KnownTemplate>, Refusal> {
+        let not_listed = || Err(Refusal { reaction: Reaction::Message, code: "not_listed".into(), retry_after: None });
         match sender.provider {
+            // AWS has no list with what a template asks for.
+            ProviderKind::WhatsappCloud if relay(sender).is_some() => not_listed(),
             ProviderKind::WhatsappCloud => {
                 let (config, credentials) = whatsapp_parts(&self.config(sender), credentials)?;
                 whatsapp_cloud::templates(&self.http, &config, &credentials).await
             }
             // Not among what the Conversation API tells: its senders stay unsynced.
-            ProviderKind::Sinch => {
-                Err(Refusal { reaction: Reaction::Message, code: "not_listed".into(), retry_after: None })
-            }
+            ProviderKind::Sinch => not_listed(),
             _ => Ok(Vec::new()),
         }
     }
@@ -260,6 +300,11 @@ impl Providers {
 
 fn unreadable() -> Refusal {
     Refusal { reaction: Reaction::Sender, code: "config".into(), retry_after: None }
+}
+
+/// Whether AWS stands between a WhatsApp sender and Meta.
+fn relay(sender: &Sender) -> Option<whatsapp_cloud::Relay> {
+    whatsapp_cloud::Config::parse(&sender.config).ok()?.relay
 }
 
 fn whatsapp_parts(
@@ -303,6 +348,10 @@ fn sinch_sms_parts(
     ))
 }
 
+fn http_parts(config: &Value, credentials: &Value) -> Option<(http_sender::Config, http_sender::Credentials)> {
+    Some((http_sender::Config::parse(config).ok()?, http_sender::Credentials::parse(credentials).ok()?))
+}
+
 /// Whether a new sender's `config` has the provider's shape. Pointers are relative to `config`.
 ///
 /// # Errors
@@ -314,6 +363,7 @@ pub fn check_config(kind: ProviderKind, config: &Value) -> Result<(), Vec<FieldE
         ProviderKind::Ses => ses::Config::parse(config).map(drop).map_err(|e| e.0),
         ProviderKind::AwsSms => aws_sms::Config::parse(config).map(drop).map_err(|e| e.0),
         ProviderKind::Twilio => twilio::Config::parse(config).map(drop).map_err(|e| e.0),
+        ProviderKind::Http => http_sender::Config::parse(config).map(drop).map_err(|e| e.0),
         ProviderKind::Sinch => sinch::Config::parse(config).map(drop).map_err(|e| e.0),
         ProviderKind::SinchSms => sinch_sms::Config::parse(config).map(drop).map_err(|e| e.0),
         _ => {
@@ -323,17 +373,20 @@ pub fn check_config(kind: ProviderKind, config: &Value) -> Result<(), Vec<FieldE
     }
 }
 
-/// Whether a new sender's `credentials` have the provider's shape. Pointers are relative to them.
+/// Whether the `credentials` of a sender with this `config` have the provider's shape. Pointers are relative to
+/// them.
 ///
 /// # Errors
 /// Every wrong field; details never repeat a value.
-pub fn check_credentials(kind: ProviderKind, credentials: &Value) -> Result<(), Vec<FieldError>> {
+pub fn check_credentials(kind: ProviderKind, config: &Value, credentials: &Value) -> Result<(), Vec<FieldError>> {
     match kind {
+        ProviderKind::WhatsappCloud if config["relay"].is_object() => check(credentials, &[]).map_err(|e| e.0),
         ProviderKind::WhatsappCloud => whatsapp_cloud::Credentials::parse(credentials).map(drop).map_err(|e| e.0),
         ProviderKind::Chatwoot => chatwoot::Credentials::parse(credentials).map(drop).map_err(|e| e.0),
         // Called with the deployment's own role.
         ProviderKind::Ses | ProviderKind::AwsSms => check(credentials, &[]).map_err(|e| e.0),
         ProviderKind::Twilio => twilio::Credentials::parse(credentials).map(drop).map_err(|e| e.0),
+        ProviderKind::Http => http_sender::Credentials::parse(credentials).map(drop).map_err(|e| e.0),
         ProviderKind::Sinch => sinch::Credentials::parse(credentials).map(drop).map_err(|e| e.0),
         ProviderKind::SinchSms => sinch_sms::Credentials::parse(credentials).map(drop).map_err(|e| e.0),
         _ => Ok(()),
@@ -359,6 +412,9 @@ pub fn verify(sender: &Sender, webhook: &Webhook<'_>, credentials: &Value, now: 
         }
         ProviderKind::SinchSms => {
             sinch_sms::Credentials::parse(credentials).is_ok_and(|known| sinch_sms::verify(webhook, &known))
+        }
+        ProviderKind::Http => {
+            http_sender::Credentials::parse(credentials).is_ok_and(|known| http_sender::verify(webhook, &known, now))
         }
         _ => false,
     }
@@ -404,6 +460,10 @@ pub fn normalise(sender: &Sender, webhook: &Webhook<'_>, now: Timestamp) -> Resu
             Ok(config) => ses::normalise(webhook.raw, &config, now),
             Err(_) => Ok(Vec::new()),
         },
+        ProviderKind::AwsSms => match aws_sms::Config::parse(&sender.config) {
+            Ok(config) => aws_sms::normalise(webhook.raw, &config),
+            Err(_) => Ok(Vec::new()),
+        },
         ProviderKind::Twilio => match twilio::Config::parse(&sender.config) {
             Ok(config) => twilio::normalise(webhook, &config, now),
             Err(_) => Ok(Vec::new()),
@@ -416,6 +476,7 @@ pub fn normalise(sender: &Sender, webhook: &Webhook<'_>, now: Timestamp) -> Resu
             Err(_) => Ok(Vec::new()),
         },
         ProviderKind::SinchSms => Ok(sinch_sms::normalise(webhook.raw, now)?.into_iter().collect()),
+        ProviderKind::Http => Ok(http_sender::normalise(webhook, sender.channel, now)?.into_iter().collect()),
         _ => Ok(Vec::new()),
     }
 }

@@ -17,8 +17,13 @@ use reqwest::Url;
 use rustls_pki_types::CertificateDer;
 use rustls_pki_types::pem::PemObject as _;
 use serde::Deserialize;
+use serde_json::Value;
 
+use crate::fields::FieldError;
 use crate::{Malformed, call};
+
+/// More topics than these tell of one sender only by mistake.
+const MAX_TOPICS: usize = 10;
 
 /// SNS waits 15 s for an answer.
 const FETCH_TIMEOUT: Duration = Duration::from_secs(5);
@@ -60,6 +65,24 @@ impl Topic {
     fn host(&self) -> String {
         let end = if self.partition == "aws-cn" { ".cn" } else { "" };
         format!("sns.{}.amazonaws.com{end}", self.region)
+    }
+}
+
+/// The `topic_arns` of a sender's configuration, given as `null` where it has none.
+///
+/// # Errors
+/// The field, where it is no list of topics.
+pub(crate) fn parse_topics(topics: Value) -> Result<Option<Vec<String>>, FieldError> {
+    let wrong = |code, detail| FieldError { pointer: "/topic_arns".into(), code, detail };
+    let arns: Option<Vec<String>> =
+        serde_json::from_value(topics).map_err(|_| wrong("invalid_type", "must be an array of strings".to_owned()))?;
+    let is_topic = |arn: &String| Topic::parse(arn).is_some();
+    match &arns {
+        Some(arns) if !(1..=MAX_TOPICS).contains(&arns.len()) || !arns.iter().all(is_topic) => {
+            let example = "arn:aws:sns:us-east-1:123456789012:email";
+            Err(wrong("invalid_value", format!("must be 1 to {MAX_TOPICS} ARNs like {example}")))
+        }
+        _ => Ok(arns),
     }
 }
 
@@ -153,12 +176,17 @@ pub(crate) struct Keys(Arc<Mutex<HashMap<String, Arc<[u8]>>>>);
 
 impl Keys {
     /// `None` when there is no certificate at the address.
-    async fn get(&self, http: &reqwest::Client, url: &Url) -> Result<Option<Arc<[u8]>>, Unavailable> {
+    async fn get(
+        &self,
+        http: &reqwest::Client,
+        url: &Url,
+        origin: Option<&str>,
+    ) -> Result<Option<Arc<[u8]>>, Unavailable> {
         let known = self.0.lock().unwrap_or_else(PoisonError::into_inner).get(url.as_str()).cloned();
         if known.is_some() {
             return Ok(known);
         }
-        let request = http.get(url.clone());
+        let request = http.get(served(url, origin));
         let answer = call::read_within(request, MAX_CERTIFICATE, FETCH_TIMEOUT).await.map_err(|_| Unavailable)?;
         if answer.status >= 500 || answer.status == 429 {
             return Err(Unavailable);
@@ -197,13 +225,13 @@ pub(crate) async fn verify(
         return Ok(false);
     }
     let signature = STANDARD.decode(&posted.signature).ok();
-    let url = certificate_url(&posted.signing_cert_url, origin);
+    let url = certificate_url(&posted.signing_cert_url);
     let (Some(signed), Some(algorithm), Some(signature), Some(url)) =
         (posted.signed(), posted.algorithm(), signature, url)
     else {
         return Ok(false);
     };
-    let Some(key) = keys.get(http, &url).await? else { return Ok(false) };
+    let Some(key) = keys.get(http, &url, origin).await? else { return Ok(false) };
     Ok(UnparsedPublicKey::new(algorithm, &key).verify(signed.as_bytes(), &signature).is_ok())
 }
 
@@ -217,8 +245,8 @@ pub(crate) async fn confirm(http: &reqwest::Client, origin: Option<&str>, raw: &
         return Ok(());
     };
     let url = posted.subscribe_url.as_deref().zip(Topic::parse(&posted.topic_arn));
-    let Some(url) = url.and_then(|(url, topic)| subscribe_url(url, &topic, origin)) else { return Ok(()) };
-    let answer = call::read_within(http.get(url), MAX_CONFIRMATION, FETCH_TIMEOUT).await;
+    let Some(url) = url.and_then(|(url, topic)| subscribe_url(url, &topic)) else { return Ok(()) };
+    let answer = call::read_within(http.get(served(&url, origin)), MAX_CONFIRMATION, FETCH_TIMEOUT).await;
     match answer {
         Ok(answer) if answer.is_success() => {
             tracing::info!(topic = %posted.topic_arn, "a topic's subscription was confirmed");
@@ -228,13 +256,21 @@ pub(crate) async fn confirm(http: &reqwest::Client, origin: Option<&str>, raw: &
     }
 }
 
+/// A topic's message, and when it was published.
+#[derive(Debug)]
+pub(crate) struct Told {
+    pub(crate) message: String,
+    pub(crate) at: Timestamp,
+}
+
 /// What a topic tells; `None` for SNS's own messages.
 ///
 /// # Errors
 /// [`Malformed`] when SNS does not write so.
-pub(crate) fn notification(raw: &[u8]) -> Result<Option<String>, Malformed> {
+pub(crate) fn notification(raw: &[u8]) -> Result<Option<Told>, Malformed> {
     let posted = Posted::read(raw).ok_or(Malformed)?;
-    Ok((posted.r#type == "Notification").then_some(posted.message))
+    let at = Timestamp::parse(&posted.timestamp).ok_or(Malformed)?;
+    Ok((posted.r#type == "Notification").then_some(Told { message: posted.message, at }))
 }
 
 fn is_recent(timestamp: &str, now: Timestamp) -> bool {
@@ -242,24 +278,34 @@ fn is_recent(timestamp: &str, now: Timestamp) -> bool {
         .is_some_and(|at| (-MAX_AHEAD_SECONDS..=MAX_AGE_SECONDS).contains(&now.seconds_since(at)))
 }
 
-/// Checked before it is fetched: Amazon's own, or the one in this process (`origin`).
-fn certificate_url(text: &str, origin: Option<&str>) -> Option<Url> {
-    let url = address(text, origin, is_sns_host)?;
+/// Checked before it is fetched.
+fn certificate_url(text: &str) -> Option<Url> {
+    let url = address(text, is_sns_host)?;
     (url.path().ends_with(".pem") && url.query().is_none()).then_some(url)
 }
 
 /// Checked before it is fetched: of the topic's own region.
-fn subscribe_url(text: &str, topic: &Topic, origin: Option<&str>) -> Option<Url> {
-    address(text, origin, |host| host == topic.host()).filter(|url| url.path() == "/")
+fn subscribe_url(text: &str, topic: &Topic) -> Option<Url> {
+    address(text, |host| host == topic.host()).filter(|url| url.path() == "/")
 }
 
-fn address(text: &str, origin: Option<&str>, is_host: impl Fn(&str) -> bool) -> Option<Url> {
+fn address(text: &str, is_host: impl Fn(&str) -> bool) -> Option<Url> {
     let url = Url::parse(text).ok()?;
-    let ours = match origin {
-        Some(origin) => Url::parse(origin).ok()?.origin() == url.origin(),
-        None => url.scheme() == "https" && url.port().is_none() && url.host_str().is_some_and(is_host),
-    };
-    (ours && url.username().is_empty() && url.password().is_none() && url.fragment().is_none()).then_some(url)
+    let host = url.scheme() == "https" && url.port().is_none() && url.host_str().is_some_and(is_host);
+    (host && url.username().is_empty() && url.password().is_none() && url.fragment().is_none()).then_some(url)
+}
+
+/// An address of Amazon's where it is served in this process.
+fn served(url: &Url, origin: Option<&str>) -> Url {
+    let origin = origin.and_then(|origin| Url::parse(origin).ok());
+    origin.map_or_else(
+        || url.clone(),
+        |mut here| {
+            here.set_path(url.path());
+            here.set_query(url.query());
+            here
+        },
+    )
 }
 
 /// `sns.<region>.amazonaws.com`, in China with `.cn`.
@@ -281,7 +327,7 @@ mod tests {
             "https://sns.cn-north-1.amazonaws.com.cn/SimpleNotificationService-1.pem",
             "https://sns.us-gov-west-1.amazonaws.com:443/x.pem",
         ] {
-            assert!(certificate_url(good, None).is_some(), "{good}");
+            assert!(certificate_url(good).is_some(), "{good}");
         }
         for bad in [
             "http://sns.us-east-1.amazonaws.com/x.pem",
@@ -300,17 +346,16 @@ mod tests {
             "file:///x.pem",
             "",
         ] {
-            assert!(certificate_url(bad, None).is_none(), "{bad}");
+            assert!(certificate_url(bad).is_none(), "{bad}");
         }
-        assert!(certificate_url("http://127.0.0.1:9/x.pem", Some("http://127.0.0.1:9")).is_some());
-        for bad in ["http://127.0.0.1:9000/x.pem", "http://127.0.0.1:9@evil.example/x.pem"] {
-            assert!(certificate_url(bad, Some("http://127.0.0.1:9")).is_none(), "{bad}");
-        }
+        let here = |origin| served(&certificate_url("https://sns.us-east-1.amazonaws.com/x.pem").unwrap(), origin);
+        assert_eq!(here(None).as_str(), "https://sns.us-east-1.amazonaws.com/x.pem");
+        assert_eq!(here(Some("http://127.0.0.1:9")).as_str(), "http://127.0.0.1:9/x.pem");
     }
 
     #[test]
     fn a_subscription_is_confirmed_in_the_topics_own_region() {
-        let check = |arn: &str, url: &str| subscribe_url(url, &Topic::parse(arn).unwrap(), None).is_some();
+        let check = |arn: &str, url: &str| subscribe_url(url, &Topic::parse(arn).unwrap()).is_some();
         let (here, china) = ("arn:aws:sns:sa-east-1:123456789012:email", "arn:aws-cn:sns:cn-north-1:123456789012:e");
         assert!(check(here, "https://sns.sa-east-1.amazonaws.com/?Action=ConfirmSubscription&Token=x"));
         assert!(check(china, "https://sns.cn-north-1.amazonaws.com.cn/?Action=ConfirmSubscription"));

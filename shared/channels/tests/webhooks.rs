@@ -59,6 +59,49 @@ fn payloads_become_these_events() {
     }
 }
 
+/// AWS's relay tells of one entry at a time, as a text within the text that SNS posts.
+#[test]
+fn what_aws_relays_reads_as_what_meta_writes() {
+    let relayed = Config::parse(&json!({"phone_number_id": "106540352242922", "waba_id": "102290129340398",
+        "relay": {"phone_number_id": "phone-number-id-01"}}))
+    .unwrap();
+    let posted = |message: &str| {
+        let posted = json!({"Type": "Notification", "MessageId": "1", "TopicArn": "arn:aws:sns:sa-east-1:123456789012:w",
+            "Message": message, "Timestamp": "2026-03-02T12:00:00.000Z", "SignatureVersion": "1", "Signature": "x",
+            "SigningCertURL": "https://sns.sa-east-1.amazonaws.com/x.pem"});
+        normalise(&serde_json::to_vec(&posted).unwrap(), &relayed)
+    };
+    let told = |entry: String| {
+        json!({"context": {"MetaWabaIds": [{"wabaId": "102290129340398", "arn": "arn:aws:social-messaging:sa-east-1:123456789012:waba/fb"}],
+            "MetaPhoneNumberIds": [{"metaPhoneNumberId": "106540352242922", "arn": "arn:aws:x"}]},
+            "whatsAppWebhookEntry": entry, "aws_account_id": "123456789012",
+            "message_timestamp": "2026-03-02T12:00:00.271279391Z", "messageId": "6d69f07a"})
+        .to_string()
+    };
+    for (name, case) in cases() {
+        let entries = case.body["entry"].as_array().cloned().unwrap_or_default();
+        let [entry] = entries.as_slice() else { continue };
+        // What kind of object it is AWS does not say: it relays WhatsApp alone.
+        if case.body["object"] != "whatsapp_business_account" {
+            continue;
+        }
+        let events = posted(&told(entry.to_string())).unwrap();
+        assert_eq!(serde_json::to_value(&events).unwrap(), case.events, "{name}");
+    }
+    assert_eq!(posted(&told("{}".into())), Ok(vec![]));
+    assert_eq!(posted("{}"), Ok(vec![]));
+    assert_eq!(posted("Successfully validated SNS topic"), Err(Malformed));
+    assert_eq!(posted(&told("{".into())), Err(Malformed));
+    assert_eq!(normalise(b"{}", &relayed), Err(Malformed));
+    // SNS's own question tells of nobody; and Meta's body is none of a relay's.
+    let question = json!({"Type": "SubscriptionConfirmation", "MessageId": "1", "TopicArn": "arn:aws:sns:a:1:w",
+        "Message": "You have chosen", "Timestamp": "2026-03-02T12:00:00.000Z", "SignatureVersion": "1", "Signature": "x",
+        "SigningCertURL": "https://sns.sa-east-1.amazonaws.com/x.pem", "SubscribeURL": "https://x", "Token": "t"});
+    assert_eq!(normalise(&serde_json::to_vec(&question).unwrap(), &relayed), Ok(vec![]));
+    let case = cases().remove("text").unwrap();
+    assert_eq!(normalise(&serde_json::to_vec(&case.body).unwrap(), &relayed), Err(Malformed));
+}
+
 #[test]
 fn json_without_meaning_is_no_error_and_no_json_is() {
     for quiet in ["{}", "[]", "null", "7", r#"{"object":"whatsapp_business_account"}"#, r#"{"entry":[{"changes":7}]}"#]
@@ -179,6 +222,10 @@ fn mutated_bodies_are_survived() {
                     (id, Some(from))
                 }
                 InboundEvent::Conversation(_) | InboundEvent::Identified { .. } => panic!("seed {seed}: {event:?}"),
+                InboundEvent::OptIn { from, .. } => {
+                    assert!(!from.is_empty(), "seed {seed}");
+                    continue;
+                }
                 InboundEvent::Template(told) => (&told.name, None),
                 other => panic!("seed {seed}: no event of WhatsApp's: {other:?}"),
             };

@@ -225,6 +225,11 @@ pub enum InboundEvent {
         at: Timestamp,
         id: String,
     },
+    /// The person takes an opt-out back (WhatsApp `marketing_messages: resume`, `START` by SMS).
+    OptIn {
+        from: Vec<Identity>,
+        at: Timestamp,
+    },
     /// Somebody answered an email.
     Email(EmailAnswer),
     /// An address that does not exist: nothing more is sent to it.

@@ -197,7 +197,7 @@ impl PreviewStep {
             Ok(composed) => {
                 self.channel = Some(composed.channel);
                 self.warn_blank(&composed.blank);
-                self.show(composed.channel, composed.message, None);
+                self.show(composed.channel, composed.message, composed.accented.as_deref());
             }
             Err(Not::Skip(StepReason::BlankVariable)) => self.warn_blank(&blanks(context, e, step)),
             Err(Not::Skip(reason) | Not::Fail(reason)) => self.warn(reason.as_str(), reason.explain()),

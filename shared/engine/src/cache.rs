@@ -1,5 +1,5 @@
 //! What workers need not read for every message: versions and first days for ever, settings and senders
-//! for 30 s.
+//! for 30 s, credentials for ten minutes.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
@@ -39,8 +39,12 @@ pub struct Cache {
 }
 
 fn fresh<T: Clone>(found: Option<&(Timestamp, T)>, now: Timestamp) -> Option<T> {
+    younger(found, now, FRESH_SECONDS)
+}
+
+fn younger<T: Clone>(found: Option<&(Timestamp, T)>, now: Timestamp, seconds: i64) -> Option<T> {
     // A clock set back makes entries look new: those count as old.
-    found.filter(|(at, _)| (0..FRESH_SECONDS).contains(&now.seconds_since(*at))).map(|(_, v)| v.clone())
+    found.filter(|(at, _)| (0..seconds).contains(&now.seconds_since(*at))).map(|(_, v)| v.clone())
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
@@ -137,12 +141,13 @@ impl<P: Ports> Engine<P> {
         Ok(taken)
     }
 
-    /// A sender's credentials; up to 30 s old in workers.
-    pub async fn credentials(&self, tenant: TenantId, name: &str) -> PortResult<Option<Arc<Value>>> {
+    /// The credentials of a sender or payment source as they are stored; in workers up to
+    /// [`Config::credentials_seconds`](crate::Config) old.
+    pub async fn stored_credentials(&self, tenant: TenantId, name: &str) -> PortResult<Option<Arc<Value>>> {
         let now = self.clock.now();
         let key = (tenant, name.to_owned());
         if self.config.cache_settings
-            && let Some(found) = fresh(lock(&self.cache.secrets).get(&key), now)
+            && let Some(found) = younger(lock(&self.cache.secrets).get(&key), now, self.config.credentials_seconds)
         {
             return Ok(Some(found));
         }

@@ -6,10 +6,11 @@
 //!   in that very moment is missing, and its own writer finds the contact when it is repeated.
 //! - `patch_contact`: the same; it is one transaction with the identities.
 //!
-//! `profile` checks what callers say, `around` keeps conversations and targets, `suppression` the
-//! opt-outs, `import` one row of a CSV.
+//! `profile` checks what callers say, `identity` notes what providers do, `around` keeps conversations
+//! and targets, `suppression` the opt-outs, `import` one row of a CSV.
 
 mod around;
+mod identity;
 mod import;
 mod profile;
 mod suppression;
@@ -27,6 +28,7 @@ use crate::{Engine, MAX_RACES, Refused};
 pub use around::{ConversationChange, TargetChange};
 pub use import::RowRefused;
 pub use profile::{check_attributes, check_profile};
+pub(crate) use suppression::OPT_OUT;
 pub use suppression::SuppressionScope;
 
 /// As many may write one contact at the same moment and all come through: in each turn one of them
@@ -127,9 +129,10 @@ impl<P: Ports> Engine<P> {
         let lost: Vec<_> = before.map_or_else(Vec::new, |b| b.identities());
         let lost: Vec<_> = lost.into_iter().filter(|i| !after.identities().contains(i)).collect();
         if !gained.is_empty() || !lost.is_empty() {
+            // The helpdesk's conversations have no address that would stand on the list.
+            let unlisted = after.suppressed.contains(&Channel::Conversation).then_some(Channel::Conversation);
             after.suppressed = self.suppressed_channels(tenant, &after).await?;
-            // No address stands for the helpdesk: who said there to stop has said it for good.
-            after.suppressed.extend(before.and_then(|b| b.suppressed.get(&Channel::Conversation)));
+            after.suppressed.extend(unlisted);
         }
         after.rev = before.map_or(1, |b| b.rev + 1);
         match self.store.save_contact(tenant, &after, &gained, &lost).await? {

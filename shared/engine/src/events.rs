@@ -15,8 +15,8 @@ use domain::message::{Channel, Identity};
 use domain::signal::{MESSAGE_RECEIVED, Signal, UNSUBSCRIBED, ends, holds};
 use domain::time::Timestamp;
 
+use crate::contacts::OPT_OUT;
 use crate::enroll::EnrollRequest;
-use crate::model::Suppression;
 use crate::ports::{ContactSaved, Saved, Store as _};
 use crate::{Engine, MAX_RACES, Ports, Refused};
 
@@ -183,9 +183,7 @@ impl<P: Ports> Engine<P> {
             let mut contact = self.store.contact(tenant, id).await?.ok_or(unknown)?;
             let addresses = addresses(&contact, channel);
             for (channel, address) in &addresses {
-                let suppression =
-                    Suppression { channel: *channel, address: address.clone(), reason: reason.to_owned(), at };
-                self.store.put_suppression(tenant, &suppression).await?;
+                self.list(tenant, *channel, address, reason, at).await?;
             }
             let before = contact.suppressed.clone();
             contact.suppressed.extend(addresses.iter().map(|(c, _)| *c).collect::<BTreeSet<_>>());
@@ -212,7 +210,7 @@ impl<P: Ports> Engine<P> {
         id: &str,
         at: Timestamp,
     ) -> Result<Vec<EnrollmentId>, Refused> {
-        self.suppress_contact(tenant, contact, Some(channel), "opt_out", at).await?;
+        self.suppress_contact(tenant, contact, Some(channel), OPT_OUT, at).await?;
         let signal = Signal {
             id: format!("opt_out:{id}"),
             kind: UNSUBSCRIBED.into(),

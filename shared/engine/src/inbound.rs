@@ -5,6 +5,7 @@
 //! answered 2xx). Dies anywhere:
 //! the provider has no answer and repeats; marks, ranks and keyed records make repeats harmless.
 
+use domain::contact::Contact;
 use domain::guard;
 use domain::ids::{ContactId, SenderId, TenantId};
 use domain::message::{Channel, Identity, InboundEvent, InboundMessage, StatusUpdate};
@@ -13,9 +14,9 @@ use sha2::{Digest as _, Sha256};
 
 use crate::model::{Direction, StoredMessage};
 use crate::payments::{Told, passing};
-use crate::ports::{ContactSaved, Queues as _, Store as _};
+use crate::ports::{Queues as _, Store as _};
 use crate::queue::{InboundWork, MAX_BYTES, encode};
-use crate::{Engine, MAX_RACES, PortError, Ports, Refused};
+use crate::{Engine, PortError, Ports, Refused};
 
 /// More statuses than these in one body are queued: the provider waits for the answer.
 const STATUSES_AT_ONCE: usize = 50;
@@ -83,10 +84,14 @@ impl<P: Ports> Engine<P> {
                 Some(contact) => self.opt_out_of_sender(tenant, sender, contact, id, *at).await,
                 None => Ok(()),
             },
+            InboundEvent::OptIn { from, at } => match self.who(tenant, from).await? {
+                Some(contact) => self.opt_in(tenant, sender, contact, *at).await,
+                None => Ok(()),
+            },
             InboundEvent::Email(answer) => self.answered(tenant, sender, answer).await,
             InboundEvent::Bounced { address, reference, .. } => self.bounced(tenant, address, *reference).await,
             InboundEvent::NumberChanged { from, to, .. } => match self.who(tenant, from).await? {
-                Some(contact) => self.add_identities(tenant, contact, std::slice::from_ref(to)).await,
+                Some(contact) => self.move_identity(tenant, contact, from, to).await,
                 None => Ok(()),
             },
             InboundEvent::Conversation(event) => self.conversation_told(sender, event).await,
@@ -107,10 +112,16 @@ impl<P: Ports> Engine<P> {
     }
 
     async fn message(&self, tenant: TenantId, sender: SenderId, message: &InboundMessage) -> Result<(), Refused> {
-        match self.who(tenant, &message.from).await? {
-            Some(contact) => self.received(tenant, sender, contact, message, None).await,
-            None => Ok(()),
+        // A provider may know as one who is two here: the reply is both's.
+        let mut done = Vec::new();
+        for identity in &message.from {
+            let Some(contact) = self.store.find_contact(tenant, identity).await? else { continue };
+            if !done.contains(&contact) {
+                self.received(tenant, sender, contact, message, None).await?;
+                done.push(contact);
+            }
         }
+        Ok(())
     }
 
     /// A contact wrote: the 24 h window opens, the mark lies, the reply ends what it ends.
@@ -163,53 +174,14 @@ impl<P: Ports> Engine<P> {
         message: &InboundMessage,
         signal: &Signal,
     ) -> Result<(), Refused> {
-        let mut seen = message.from.clone();
-        for _ in 0..MAX_RACES {
-            let Some(mut contact) = self.store.contact(tenant, id).await? else { return Ok(()) };
-            let before = contact.clone();
+        let edit = |contact: &mut Contact| {
             if guard!(MarkFirst, true) {
                 contact.marks.add(signal);
             }
             let last = contact.last_inbound.entry(sender).or_insert(signal.at);
             *last = (*last).max(signal.at);
-            contact.remember(&seen);
-            if contact == before {
-                return Ok(());
-            }
-            contact.rev += 1;
-            let known = before.identities();
-            let gained: Vec<Identity> = contact.identities().into_iter().filter(|i| !known.contains(i)).collect();
-            match self.store.save_contact(tenant, &contact, &gained, &[]).await? {
-                ContactSaved::Yes => return Ok(()),
-                ContactSaved::Stale => {}
-                // Another contact owns that identity: the window and the mark matter more.
-                ContactSaved::Taken(taken) => seen.retain(|i| !taken.iter().any(|(t, _)| t == i)),
-            }
-        }
-        Err(Refused::Busy)
-    }
-
-    async fn add_identities(&self, tenant: TenantId, id: ContactId, new: &[Identity]) -> Result<(), Refused> {
-        for _ in 0..MAX_RACES {
-            let Some(mut contact) = self.store.contact(tenant, id).await? else { return Ok(()) };
-            let known = contact.identities();
-            contact.remember(new);
-            // Messages go to the number that the person has now.
-            if let Some(Identity::WaId(wa_id)) = new.first() {
-                contact.wa_ids.retain(|w| w != wa_id);
-                contact.wa_ids.insert(0, wa_id.clone());
-            }
-            let gained: Vec<Identity> = contact.identities().into_iter().filter(|i| !known.contains(i)).collect();
-            if gained.is_empty() {
-                return Ok(());
-            }
-            contact.rev += 1;
-            match self.store.save_contact(tenant, &contact, &gained, &[]).await? {
-                ContactSaved::Yes | ContactSaved::Taken(_) => return Ok(()),
-                ContactSaved::Stale => {}
-            }
-        }
-        Err(Refused::Busy)
+        };
+        self.learn(tenant, id, &message.from, &edit).await
     }
 
     pub(crate) async fn opt_out_of_sender(

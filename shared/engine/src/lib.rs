@@ -15,6 +15,7 @@ mod cache;
 pub mod contacts;
 pub mod control;
 mod conversations;
+pub mod credentials;
 pub mod emails;
 pub mod enroll;
 pub mod events;
@@ -67,6 +68,9 @@ pub struct Config {
     pub lease_seconds: i64,
     /// Whether settings and senders may be up to 30 s old: the workers, never the API.
     pub cache_settings: bool,
+    /// How old credentials may be where settings are cached. Each process has another number, so that not all
+    /// ask in one moment.
+    pub credentials_seconds: i64,
     /// SHA-256 of the operator key, hex; `None` refuses every operator call.
     pub operator_key_hash: Option<String>,
     /// Of links that contacts follow and addresses that they answer to.

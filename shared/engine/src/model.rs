@@ -104,9 +104,10 @@ pub struct Suppression {
     pub at: Timestamp,
 }
 
-/// The public id of an entry: fixed by what it suppresses, so that doing it twice is one entry.
-pub fn suppression_id(channel: Channel, address: &str) -> String {
-    let hash: [u8; 32] = Sha256::digest(format!("{}:{address}", channel.as_str()).as_bytes()).into();
+/// The public id of an entry: fixed by what it suppresses, so that doing it twice is one entry. It stands
+/// in addresses of the API, so it is another for each account.
+pub fn suppression_id(tenant: TenantId, channel: Channel, address: &str) -> String {
+    let hash: [u8; 32] = Sha256::digest(format!("{tenant}:{}:{address}", channel.as_str()).as_bytes()).into();
     format!("sup_{}", B64.encode(&hash[..15]))
 }
 

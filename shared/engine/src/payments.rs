@@ -10,20 +10,16 @@ use domain::contact::TargetRef;
 use domain::ids::{ContactId, Ids, SourceId, TenantId};
 use domain::message::{Reaction, Refusal};
 use domain::payment::{ChargeEvent, Payer, PaymentNotice, PaymentProvider, PaymentSource};
-use domain::time::Timestamp;
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use crate::accounts::{Fault, Invalid, all_right, check_text};
 use crate::contacts::TargetChange;
+use crate::credentials::{present, rotated};
 use crate::model::{Page, Unmatched, UnmatchedReason};
 use crate::ports::{Channels as _, PortResult, Ports, Queues as _, Saved, Secrets as _, Store as _};
 use crate::queue::InboundWork;
 use crate::senders::provider_faults;
 use crate::{Engine, MAX_RACES, PortError, Refused};
-
-/// How long a secret is still taken after it was replaced: what is under way is signed with it, and
-/// the two sides are never changed in one moment.
-const ROTATION_HOURS: i64 = 24;
 
 const NO_SOURCE: Refused = Refused::Unknown { what: "payment source", pointer: "" };
 
@@ -50,30 +46,6 @@ pub enum Told {
     Applied,
     /// A passing fault was in the way; it is on the inbound queue.
     Queued,
-}
-
-/// The secrets that stored credentials hold now: the present one, and the one before it for a while.
-pub fn secrets(credentials: &Value, now: Timestamp) -> Vec<&str> {
-    let previous = &credentials["previous"];
-    let until = previous["until"].as_i64().map(Timestamp);
-    let former = previous["secret"].as_str().filter(|_| until.is_some_and(|until| now < until));
-    credentials["secret"].as_str().into_iter().chain(former).collect()
-}
-
-/// New credentials over the stored ones. The same secret again changes nothing about the one before
-/// it, so that a repeated request does not end its time.
-fn rotated(old: &Value, new: &Value, now: Timestamp) -> Value {
-    let mut next = new.clone();
-    let previous = match old["secret"].as_str() {
-        Some(secret) if new["secret"] != old["secret"] => {
-            json!({"secret": secret, "until": now.plus_hours(ROTATION_HOURS).0})
-        }
-        _ => old["previous"].clone(),
-    };
-    if let Some(fields) = next.as_object_mut().filter(|_| !previous.is_null()) {
-        fields.insert("previous".into(), previous);
-    }
-    next
 }
 
 impl<P: Ports> Engine<P> {
@@ -229,7 +201,7 @@ impl<P: Ports> Engine<P> {
         let known = self.credentials(tenant, &name).await?.unwrap_or_default();
         let mut answer = self.channels.read_back(source, &known, payment).await;
         if matches!(&answer, Err(refusal) if refusal.reaction == Reaction::Sender) {
-            let stored = self.secrets.secret(tenant, &name).await?.unwrap_or_default();
+            let stored = present(&self.secrets.secret(tenant, &name).await?.unwrap_or_default());
             if stored != *known {
                 self.forget(tenant);
                 answer = self.channels.read_back(source, &stored, payment).await;
@@ -349,26 +321,5 @@ pub(crate) fn passing<T>(result: Result<T, Refused>) -> Result<Option<T>, PortEr
         Err(Refused::Port(error)) => Err(error),
         Err(Refused::Busy) => Err(PortError::Transient("the contact changes too often right now".into())),
         Err(Refused::Unknown { .. } | Refused::Rule { .. }) => Ok(None),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_replaced_secret_is_taken_for_a_day() {
-        let now = Timestamp(1_000);
-        let one = json!({"secret": "one"});
-        let two = rotated(&one, &json!({"secret": "two", "access_token": "t"}), now);
-        assert_eq!(secrets(&one, now), ["one"]);
-        assert_eq!(secrets(&two, now.plus_hours(23)), ["two", "one"]);
-        assert_eq!(secrets(&two, now.plus_hours(24)), ["two"]);
-        // The request again, later: nothing moves.
-        let again = rotated(&two, &json!({"secret": "two"}), now.plus_hours(5));
-        assert_eq!(again["previous"], two["previous"]);
-        let three = rotated(&again, &json!({"secret": "three"}), now);
-        assert_eq!(secrets(&three, now), ["three", "two"], "one before the last is gone");
-        assert_eq!(secrets(&json!({}), now), Vec::<&str>::new());
     }
 }

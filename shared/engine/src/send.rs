@@ -102,6 +102,7 @@ impl<P: Ports> Engine<P> {
         match self.claim(planned, &lease).await? {
             Claim::Claimed(claimed) => {
                 let outcome = self.call(planned, sender, &credentials, lease.expires_at, foretold).await;
+                let outcome = self.blame(tenant, sender.id, &credentials, outcome).await;
                 let (step, lag) = (claimed.step, now.seconds_since(claimed.ready_at().unwrap_or(now)));
                 let settled = self
                     .settle(tenant, *claimed, &lease.token, &outcome, sender, planned, &version, &account.settings)
@@ -240,7 +241,7 @@ impl<P: Ports> Engine<P> {
                 Ok(())
             }
             Reaction::OptedOut => self.opt_out_of_sender(tenant, sender, contact, &attempt.to_string(), at).await,
-            Reaction::Bounced => self.suppress_contact(tenant, contact, Some(Channel::Email), "bounced", at).await,
+            Reaction::Bounced => self.suppress_contact(tenant, contact, Some(Channel::Email), "bounce", at).await,
             _ => Ok(()),
         }
     }

@@ -14,6 +14,7 @@ use domain::sender::{Sender, SenderLimits};
 use serde_json::Value;
 
 use crate::accounts::{Fault, Invalid, all_right, check_text};
+use crate::credentials::{present, rotated};
 use crate::ports::{Channels as _, PortError, Ports, Saved, Secrets as _, Store as _};
 use crate::{Engine, MAX_RACES, Refused};
 
@@ -83,7 +84,8 @@ impl<P: Ports> Engine<P> {
     }
 
     /// Replaces the given parts. New configuration or credentials count as the fix of a suspended
-    /// sender: what was parked for it goes on.
+    /// sender: what was parked for it goes on. Credentials that are replaced prove webhooks for another 24
+    /// hours.
     pub async fn update_sender(
         &self,
         tenant: TenantId,
@@ -103,7 +105,9 @@ impl<P: Ports> Engine<P> {
         }
         all_right(faults)?;
         if let Some(credentials) = &change.credentials {
-            self.secrets.put_secret(tenant, &id.to_string(), credentials).await?;
+            let old = self.secrets.secret(tenant, &id.to_string()).await?.unwrap_or_default();
+            let next = rotated(&old, credentials, self.now());
+            self.secrets.put_secret(tenant, &id.to_string(), &next).await?;
         }
         let fixed = change.config.is_some() || change.credentials.is_some();
         let saved = self
@@ -158,7 +162,7 @@ impl<P: Ports> Engine<P> {
         if sender.channel != Channel::Whatsapp {
             return Err(Refused::rule("no_templates", "only WhatsApp senders have templates at their provider"));
         }
-        let credentials = self.secrets.secret(tenant, &id.to_string()).await?;
+        let credentials = self.secrets.secret(tenant, &id.to_string()).await?.map(|stored| present(&stored));
         let credentials =
             credentials.ok_or_else(|| Refused::rule("no_credentials", "the sender has no credentials; PATCH it"))?;
         let asked = self.now();

@@ -20,4 +20,4 @@ pub use metrics::{KEPT as KEPT_METRICS, Metrics, NAMESPACE, print};
 pub use ports::{LambdaPorts, OsRandom, SystemClock};
 pub use providers::ProviderAdapter;
 pub use settings::{Settings, SettingsError};
-pub use start::{Kind, LEASE_SECONDS, StartError, start};
+pub use start::{Kind, LEASE_SECONDS, StartError, credentials_seconds, start};

@@ -2,7 +2,7 @@
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use aws::{SchedulerTimers, SqsQueues};
+use aws::{SchedulerTimers, SqsQueues, SsmSecrets};
 use domain::time::Timestamp;
 use engine::Ports;
 use engine::ports::{Clock, Random};
@@ -11,7 +11,7 @@ use store::DynamoStore;
 
 use crate::ProviderAdapter;
 
-/// DynamoDB, Scheduler, SQS and the providers themselves.
+/// DynamoDB, Scheduler, SQS, Parameter Store and the providers themselves.
 #[derive(Debug, Clone, Copy)]
 pub enum LambdaPorts {}
 
@@ -21,8 +21,7 @@ impl Ports for LambdaPorts {
     type Queues = SqsQueues;
     type Clock = SystemClock;
     type Random = OsRandom;
-    /// Credentials are encrypted items of the same table.
-    type Secrets = DynamoStore;
+    type Secrets = SsmSecrets;
     type Channels = ProviderAdapter;
 }
 

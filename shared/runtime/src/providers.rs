@@ -73,7 +73,7 @@ impl Channels for ProviderAdapter {
         credentials: Option<&Value>,
     ) -> Vec<(String, String, String)> {
         let of_config = channels::check_config(provider, config);
-        let of_credentials = credentials.map_or(Ok(()), |c| channels::check_credentials(provider, c));
+        let of_credentials = credentials.map_or(Ok(()), |c| channels::check_credentials(provider, config, c));
         self.wrong(config, of_config, of_credentials)
     }
 

@@ -14,7 +14,9 @@ pub struct Settings {
     /// `RITMO_SCHEDULE_GROUP`, `RITMO_QUEUE_STEP_ARN`, `RITMO_SCHEDULER_ROLE_ARN`,
     /// `RITMO_SCHEDULER_DLQ_ARN`.
     pub schedules: ScheduleTarget,
-    /// `RITMO_SECRET`: encrypts credentials and salts identity hashes.
+    /// `RITMO_PARAMETERS`: the path in Parameter Store below which credentials are kept, `/ritmo/prod`.
+    pub parameters: String,
+    /// `RITMO_SECRET`: encrypts what the table keeps secret and salts identity hashes.
     pub secret: [u8; 32],
     /// `RITMO_OPERATOR_KEY`; only the API has it, and without it every operator call is refused.
     pub operator_key: Option<String>,
@@ -77,6 +79,7 @@ impl Settings {
                 role_arn: arn("RITMO_SCHEDULER_ROLE_ARN")?,
                 dead_letter_arn: arn("RITMO_SCHEDULER_DLQ_ARN")?,
             },
+            parameters: without_slash(shaped("RITMO_PARAMETERS", get("RITMO_PARAMETERS")?, &["/"], "a path")?),
             secret: secret("RITMO_SECRET", &get("RITMO_SECRET")?)?,
             operator_key: optional("RITMO_OPERATOR_KEY"),
             public_url: without_slash(url("RITMO_PUBLIC_URL")?),
@@ -101,6 +104,7 @@ mod tests {
         let mut all = HashMap::from([
             ("RITMO_TABLE", "ritmo".to_owned()),
             ("RITMO_SCHEDULE_GROUP", "timers".to_owned()),
+            ("RITMO_PARAMETERS", "/ritmo/prod/".to_owned()),
             ("RITMO_SECRET", STANDARD.encode([7; 32])),
             ("RITMO_PUBLIC_URL", "https://ritmo.test/".to_owned()),
         ]);
@@ -122,6 +126,7 @@ mod tests {
         let mut all = whole();
         let settings = read(&all).unwrap();
         assert_eq!(settings.secret, [7; 32]);
+        assert_eq!(settings.parameters, "/ritmo/prod");
         assert_eq!(settings.operator_key, None);
         assert_eq!(settings.public_url, "https://ritmo.test");
         assert_eq!(settings.whatsapp_origin, None);
@@ -152,6 +157,7 @@ mod tests {
             ("RITMO_QUEUE_SEND", "send-secret"),
             ("RITMO_WHATSAPP_ORIGIN", "origin-secret"),
             ("RITMO_SCHEDULER_ROLE_ARN", "role-secret"),
+            ("RITMO_PARAMETERS", "path-secret"),
         ] {
             let mut all = whole();
             all.insert(name, value.into());

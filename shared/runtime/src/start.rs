@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use aws::{SchedulerTimers, SqsQueues};
+use aws::{SchedulerTimers, SqsQueues, SsmSecrets};
 use aws_config::BehaviorVersion;
 use aws_config::retry::RetryConfig;
 use aws_config::timeout::TimeoutConfig;
@@ -11,7 +11,7 @@ use channels::Providers;
 use domain::ids::TenantId;
 use domain::message::ProviderKind;
 use engine::accounts::secret_hash;
-use engine::ports::Store as _;
+use engine::ports::{Random, Store as _};
 use engine::{Config, Engine, Tokens};
 use store::DynamoStore;
 
@@ -19,6 +19,9 @@ use crate::{Addresses, LambdaPorts, OsRandom, ProviderAdapter, Settings, Setting
 
 /// Longer than the send function's time-out (60 s): past it nobody is still going to call.
 pub const LEASE_SECONDS: i64 = 90;
+
+const CREDENTIALS_SECONDS: i64 = 600;
+const CREDENTIALS_JITTER: i64 = 120;
 
 const CONNECT_TIMEOUT: Duration = Duration::from_millis(1_500);
 /// One try of one call to the queues and Scheduler; the store sets its own limits.
@@ -33,6 +36,12 @@ pub enum Kind {
     Api,
     /// Works with settings and senders up to 30 s old.
     Worker,
+}
+
+/// How long this process uses credentials that it has read: ten minutes, less up to two. Sandboxes that began
+/// in one burst do not ask Parameter Store in one burst again.
+pub fn credentials_seconds(random: &impl Random) -> i64 {
+    CREDENTIALS_SECONDS - i64::from(random.seed()[0]) * CREDENTIALS_JITTER / 255
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -63,6 +72,8 @@ pub async fn start(kind: Kind) -> Result<Arc<Engine<LambdaPorts>>, StartError> {
         .load()
         .await;
     let store = DynamoStore::new(store::client(&sdk), settings.table, &settings.secret);
+    // An ARN names the account that it is of.
+    let account = settings.schedules.queue_arn.split(':').nth(4).unwrap_or_default().to_owned();
     let sqs = aws_sdk_sqs::Client::new(&sdk);
     let timers = SchedulerTimers::new(
         aws_sdk_scheduler::Client::new(&sdk),
@@ -70,7 +81,7 @@ pub async fn start(kind: Kind) -> Result<Arc<Engine<LambdaPorts>>, StartError> {
         settings.queues.step.clone(),
         settings.schedules,
     );
-    let mut providers = Providers::new(&sdk).map_err(|_| StartError::Http)?;
+    let mut providers = Providers::new(&sdk).map_err(|_| StartError::Http)?.with_account(account);
     if let Some(origin) = settings.whatsapp_origin {
         providers = providers.with_origin(ProviderKind::WhatsappCloud, origin);
     }
@@ -79,11 +90,12 @@ pub async fn start(kind: Kind) -> Result<Arc<Engine<LambdaPorts>>, StartError> {
         queues: SqsQueues::new(sqs, settings.queues),
         clock: SystemClock,
         random: OsRandom,
-        secrets: store.clone(),
+        secrets: SsmSecrets::new(aws_sdk_ssm::Client::new(&sdk), settings.parameters),
         channels: ProviderAdapter::new(providers, Addresses::Public),
         config: Config {
             lease_seconds: LEASE_SECONDS,
             cache_settings: kind == Kind::Worker,
+            credentials_seconds: credentials_seconds(&OsRandom),
             operator_key_hash: settings.operator_key.as_deref().map(secret_hash),
             tokens: Tokens::new(&settings.secret, &settings.public_url),
         },
@@ -95,4 +107,22 @@ pub async fn start(kind: Kind) -> Result<Arc<Engine<LambdaPorts>>, StartError> {
         tracing::warn!(%error, "the table did not answer at start-up");
     }
     Ok(Arc::new(engine))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    struct Fixed(u8);
+
+    impl Random for Fixed {
+        fn seed(&self) -> [u8; 32] {
+            [self.0; 32]
+        }
+    }
+
+    #[test]
+    fn credentials_are_used_for_eight_to_ten_minutes() {
+        assert_eq!([0, 85, 255].map(|byte| credentials_seconds(&Fixed(byte))), [600, 560, 480]);
+    }
 }

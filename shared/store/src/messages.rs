@@ -42,7 +42,7 @@ fn suppression_key(store: &DynamoStore, tenant: TenantId, id: &str) -> Key {
 
 /// One write and an index entry.
 pub(crate) async fn suppress(store: &DynamoStore, tenant: TenantId, entry: &Suppression) -> PortResult<()> {
-    let id = suppression_id(entry.channel, &entry.address);
+    let id = suppression_id(tenant, entry.channel, &entry.address);
     let mut item = items::record(&suppression_key(store, tenant, &id), entry);
     item.insert(GSI1_PK.into(), s(keys::suppressions_list(tenant)));
     item.insert(GSI1_SK.into(), s(keys::instant(entry.at)));
@@ -56,7 +56,7 @@ pub(crate) async fn suppression(
     channel: Channel,
     address: &str,
 ) -> PortResult<Option<Suppression>> {
-    store.get_content(SUPPRESSION, &suppression_key(store, tenant, &suppression_id(channel, address))).await
+    store.get_content(SUPPRESSION, &suppression_key(store, tenant, &suppression_id(tenant, channel, address))).await
 }
 
 /// The whole list, newest first: an index Query and ten batch reads a thousand; eventually consistent.

@@ -102,31 +102,12 @@ keeps! {
         a_template_is_saved_over_its_revision;
 }
 
-/// What any [`Secrets`](engine::ports::Secrets) must do.
-async fn a_secret_is_read_as_it_was_put(secrets: &impl engine::ports::Secrets) {
-    let (mine, theirs) = (contract::World::new().tenant, contract::World::new().tenant);
-    let first = serde_json::json!({"access_token": "EAAG", "nested": [null, 0.993_608_865_131_366_1, {"é": "😀"}]});
-    let second = serde_json::json!("another");
-    assert_eq!(secrets.secret(mine, "snd").await, Ok(None));
-    assert_eq!(secrets.delete_secret(mine, "snd").await, Ok(()), "nothing there");
-    secrets.put_secret(mine, "snd", &first).await.unwrap();
-    assert_eq!(secrets.secret(mine, "snd").await, Ok(Some(first)));
-    assert_eq!(secrets.secret(theirs, "snd").await, Ok(None), "another account's");
-    assert_eq!(secrets.secret(mine, "snd2").await, Ok(None), "another name");
-    secrets.put_secret(mine, "snd", &second).await.unwrap();
-    assert_eq!(secrets.secret(mine, "snd").await, Ok(Some(second)), "the last one counts");
-    secrets.delete_secret(theirs, "snd").await.unwrap();
-    assert!(secrets.secret(mine, "snd").await.unwrap().is_some(), "another account's stays");
-    secrets.delete_secret(mine, "snd").await.unwrap();
-    assert_eq!(secrets.secret(mine, "snd").await, Ok(None));
-}
-
 #[tokio::test]
 async fn secrets_in_the_table() {
-    a_secret_is_read_as_it_was_put(&common::store().await).await;
+    testkit::contract::secrets_are_read_as_they_were_put(&common::store().await, [1; 32]).await;
 }
 
 #[tokio::test]
 async fn secrets_in_memory() {
-    a_secret_is_read_as_it_was_put(&testkit::memory::MemorySecrets::default()).await;
+    testkit::contract::secrets_are_read_as_they_were_put(&testkit::memory::MemorySecrets::default(), [1; 32]).await;
 }

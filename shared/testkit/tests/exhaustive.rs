@@ -100,6 +100,7 @@ const ROWS: &[Row] = &[
     engine("possibly sent", "ends", 2, &[PossiblySent]),
     engine("settle rank", "ends", 2, &[SettleRank]),
     engine("reopen unclaimed", "ends", 1, &[ReopenUnclaimed]),
+    engine("channel once", "channels", 1, &[ChannelOnce]),
     engine("migrate intent", "versions", 1, &[MigrateIntent]),
     engine("migrate bumps", "versions", 1, &[MigrateBumps]),
     engine("wish once", "control", 1, &[WishOnce]),

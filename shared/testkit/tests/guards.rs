@@ -66,6 +66,7 @@ const ROWS: &[Row] = &[
     engine("marks in plan", 278, &[MarksInPlan]),
     engine("mark first", 15, &[MarkFirst]),
     engine("suppressed", 4, &[Suppressed]),
+    engine("channel once", 0, &[ChannelOnce]),
     engine("suppression replans", 6265, &[SuppressionReplans]),
     engine("not after", 711, &[NotAfter]),
     engine("allowed hours", 9, &[AllowedHours]),

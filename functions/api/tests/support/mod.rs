@@ -191,6 +191,7 @@ pub async fn api(enabled: bool) -> Api {
         config: Config {
             lease_seconds: 60,
             cache_settings: false,
+            credentials_seconds: 30,
             operator_key_hash: Some(secret_hash(OPERATOR)),
             tokens: engine::Tokens::new(&[7; 32], "https://ritmo.test"),
         },

@@ -3,7 +3,8 @@
 use serde::Deserialize;
 use serde_json::Value;
 
-use crate::fields::{FieldErrors, Rule, parse};
+use crate::fields::{FieldErrors, Rule, is_region, parse};
+use crate::sns::parse_topics;
 
 /// A sender's open settings.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
@@ -19,6 +20,10 @@ pub struct Config {
     pub region: Option<String>,
     #[serde(default)]
     pub message_type: MessageType,
+    /// The SNS topics that may tell us of this sender. If left out, those of the deployment's own AWS
+    /// account.
+    #[serde(default)]
+    pub topic_arns: Option<Vec<String>>,
 }
 
 /// What AWS routes by: promotional messages may be held back, and are forbidden to some numbers.
@@ -37,15 +42,22 @@ impl Config {
     /// Every wrong field by name.
     pub fn parse(value: &Value) -> Result<Self, FieldErrors> {
         let rule = |name, required, valid, expected| Rule { name, required, valid, expected };
-        parse(
-            value,
+        let mut texts = value.clone();
+        let topics = texts.as_object_mut().and_then(|object| object.remove("topic_arns")).unwrap_or_default();
+        let texts: Result<Self, _> = parse(
+            &texts,
             &[
                 rule("origination_identity", true, is_name, "a number, id or ARN of at most 256 characters"),
                 rule("configuration_set", false, is_name, "a name or ARN of at most 256 characters"),
                 rule("region", false, is_region, "a region like sa-east-1"),
                 rule("message_type", false, is_message_type, "TRANSACTIONAL or PROMOTIONAL"),
             ],
-        )
+        );
+        match (texts, parse_topics(topics)) {
+            (Ok(config), Ok(topic_arns)) => Ok(Self { topic_arns, ..config }),
+            (Ok(_), Err(wrong)) => Err(FieldErrors(vec![wrong])),
+            (Err(errors), topics) => Err(FieldErrors(errors.0.into_iter().chain(topics.err()).collect())),
+        }
     }
 }
 
@@ -53,12 +65,6 @@ impl Config {
 fn is_name(text: &str) -> bool {
     (1..=256).contains(&text.len())
         && text.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-' | b':' | b'/' | b'+'))
-}
-
-fn is_region(text: &str) -> bool {
-    (1..=32).contains(&text.len())
-        && text.contains('-')
-        && text.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
 }
 
 fn is_message_type(text: &str) -> bool {
@@ -88,7 +94,7 @@ mod tests {
     fn every_wrong_field_is_named() {
         let errors = Config::parse(&json!({
             "origination_identity": "", "configuration_set": "a b", "region": "http://x", "message_type": "promo",
-            "base_url": "https://example.com"
+            "base_url": "https://example.com", "topic_arns": "arn:aws:sns:us-east-1:123456789012:sms"
         }))
         .unwrap_err();
         let named: Vec<_> = errors.0.iter().map(|e| (e.pointer.as_str(), e.code)).collect();
@@ -100,6 +106,7 @@ mod tests {
                 ("/region", "invalid_value"),
                 ("/message_type", "invalid_value"),
                 ("/base_url", "unknown_field"),
+                ("/topic_arns", "invalid_type"),
             ]
         );
         assert_eq!(Config::parse(&json!({})).unwrap_err().0[0].code, "missing_field");

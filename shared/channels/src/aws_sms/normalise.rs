@@ -11,23 +11,24 @@ use super::classify::classify_event;
 use super::config::Config;
 use crate::foreign::{MAX_TEXT, cut, id, text};
 use crate::identity::of_phone;
-use crate::{Malformed, sms};
+use crate::{Malformed, sms, sns};
 
 /// The key of `context` under which an event carries our reference.
 pub(super) const REFERENCE: &str = "reference";
 
-/// The event in a verified notification's message: what became of a message of ours, or a reply to our
-/// number. `published` dates a reply, which has no time of its own.
+/// The event in a verified notification: what became of a message of ours, or a reply to our number.
 ///
 /// # Errors
-/// [`Malformed`] when the message is no JSON.
-pub fn normalise(message: &[u8], config: &Config, published: Timestamp) -> Result<Vec<InboundEvent>, Malformed> {
-    let message: Value = serde_json::from_slice(message).map_err(|_| Malformed)?;
-    let event = reply(&message, config, published).or_else(|| status(&message));
+/// [`Malformed`] when SNS does not write so.
+pub fn normalise(raw: &[u8], config: &Config) -> Result<Vec<InboundEvent>, Malformed> {
+    let Some(told) = sns::notification(raw)? else { return Ok(Vec::new()) };
+    // AWS also posts a sentence when a destination is set up.
+    let Ok(message) = serde_json::from_str(&told.message) else { return Ok(Vec::new()) };
+    let event = reply(&message, config, told.at).or_else(|| status(&message));
     Ok(event.into_iter().collect())
 }
 
-/// A two-way message. `messageKeyword` is the number's, not the person's.
+/// A two-way message, which has no time of its own. `messageKeyword` is the number's, not the person's.
 fn reply(message: &Value, config: &Config, published: Timestamp) -> Option<InboundEvent> {
     let message_id = id(message, "inboundMessageId")?;
     // A pool or an id stands for numbers that we do not know.

@@ -15,8 +15,8 @@ use domain::payment::{ChargeEvent, PaymentNotice, PaymentProvider};
 use domain::time::Timestamp;
 use serde_json::Value;
 
-use crate::Webhook;
 use crate::fields::{FieldError, Rule, check, is_origin, is_secret};
+use crate::{Webhook, standard_webhooks};
 
 /// More signatures than a rotation needs are not looked at.
 const MAX_SIGNATURES: usize = 16;
@@ -38,7 +38,7 @@ pub fn verify(provider: PaymentProvider, webhook: &Webhook<'_>, secrets: &[&str]
         PaymentProvider::Stripe => stripe::verify(webhook, secrets, now),
         PaymentProvider::Asaas => asaas::verify(webhook, secrets),
         PaymentProvider::Mercadopago => mercadopago::verify(webhook, secrets),
-        PaymentProvider::Standard => standard::verify(webhook, secrets, now),
+        PaymentProvider::Standard => standard_webhooks::verify(webhook, secrets, now),
     }
 }
 
@@ -87,7 +87,7 @@ pub fn check_source_config(config: &Value) -> Result<(), Vec<FieldError>> {
 pub fn check_source_credentials(provider: PaymentProvider, credentials: &Value) -> Result<(), Vec<FieldError>> {
     let text = "1 to 4096 visible ASCII characters";
     let (valid, expected): (fn(&str) -> bool, _) = match provider {
-        PaymentProvider::Standard => (standard::is_secret, "`whsec_` and the base64 of 16 to 128 bytes"),
+        PaymentProvider::Standard => (standard_webhooks::is_secret, standard_webhooks::SECRET),
         _ => (is_secret, text),
     };
     let needs_token = provider == PaymentProvider::Mercadopago;

@@ -1,48 +1,16 @@
-//! Whoever signs with Standard Webhooks (standardwebhooks.com, symmetric `v1`):
+//! Whoever signs with Standard Webhooks:
 //! `{"type":"charge.paid","timestamp":"…Z","data":{"amount","currency","target":{"id"},"contact"?:{"email","phone"}, …}}`.
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD as BASE64;
 use domain::payment::{ChargeChange, ChargeEvent, Payer, PaymentNotice, PaymentProvider};
-use domain::time::Timestamp;
 use serde_json::{Map, Value, json};
 
-use super::fields::{Data, amount, currency, id, ids, instant, key, parse, text, usable_id};
-use super::{MAX_SIGNATURES, Unusable};
-use crate::signatures::signs;
-use crate::webhook::{Webhook, is_fresh};
+use super::Unusable;
+use super::fields::{Data, amount, currency, id, ids, instant, key, parse, text};
+use crate::standard_webhooks::ID;
+use crate::webhook::Webhook;
 
-const ID: &str = "webhook-id";
-const TIMESTAMP: &str = "webhook-timestamp";
-const SIGNATURE: &str = "webhook-signature";
-
-const SECRET_PREFIX: &str = "whsec_";
 /// Of an event's own fields, which conditions may read.
 const MAX_DATA: usize = 4 * 1024;
-
-/// `v1,<base64>` over `id.timestamp.body`, one of several behind blanks. The key is what the secret
-/// says in base64, not its text.
-pub(super) fn verify(webhook: &Webhook<'_>, secrets: &[&str], now: Timestamp) -> bool {
-    let headers = [ID, TIMESTAMP, SIGNATURE].map(|name| webhook.header(name));
-    let [Some(id), Some(time), Some(signatures)] = headers else { return false };
-    if !usable_id(id) || !is_fresh(time, now) {
-        return false;
-    }
-    let of_scheme = signatures.split(' ').filter_map(|signature| signature.strip_prefix("v1,"));
-    let signatures: Vec<_> = of_scheme.filter_map(|text| BASE64.decode(text).ok()).take(MAX_SIGNATURES).collect();
-    let parts = [id.as_bytes(), b".", time.as_bytes(), b".", webhook.raw];
-    let keys = secrets.iter().filter_map(|secret| signing_key(secret));
-    keys.into_iter().any(|key| signatures.iter().any(|signature| signs(&key, &parts, signature)))
-}
-
-fn signing_key(secret: &str) -> Option<Vec<u8>> {
-    BASE64.decode(secret.strip_prefix(SECRET_PREFIX).unwrap_or(secret)).ok()
-}
-
-/// The specification asks for 24 to 64 bytes; not everybody keeps to it.
-pub(super) fn is_secret(secret: &str) -> bool {
-    signing_key(secret).is_some_and(|key| (16..=128).contains(&key.len()))
-}
 
 pub(super) fn normalise(webhook: &Webhook<'_>) -> Result<Option<PaymentNotice>, Unusable> {
     let body = parse(webhook.raw)?;

@@ -4,11 +4,8 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::address::{Mailbox, is_address, is_domain};
-use crate::fields::{FieldError, FieldErrors, Rule, is_path_id, parse};
-use crate::sns::Topic;
-
-/// More topics than these tell of one sender only by mistake.
-const MAX_TOPICS: usize = 10;
+use crate::fields::{FieldErrors, Rule, is_path_id, is_region, parse};
+use crate::sns::parse_topics;
 
 /// A sender's settings. SES is called as the deployment itself, so there are no credentials.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
@@ -87,24 +84,6 @@ fn is_message_id(id: &str) -> bool {
 
 fn is_mailbox(text: &str) -> bool {
     Mailbox::parse(text).is_some()
-}
-
-fn is_region(text: &str) -> bool {
-    (3..=32).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
-}
-
-fn parse_topics(topics: Value) -> Result<Option<Vec<String>>, FieldError> {
-    let wrong = |code, detail| FieldError { pointer: "/topic_arns".into(), code, detail };
-    let arns: Option<Vec<String>> =
-        serde_json::from_value(topics).map_err(|_| wrong("invalid_type", "must be an array of strings".to_owned()))?;
-    let is_topic = |arn: &String| Topic::parse(arn).is_some();
-    match &arns {
-        Some(arns) if !(1..=MAX_TOPICS).contains(&arns.len()) || !arns.iter().all(is_topic) => {
-            let example = "arn:aws:sns:us-east-1:123456789012:email";
-            Err(wrong("invalid_value", format!("must be 1 to {MAX_TOPICS} ARNs like {example}")))
-        }
-        _ => Ok(arns),
-    }
 }
 
 #[cfg(test)]

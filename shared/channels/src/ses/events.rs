@@ -115,6 +115,7 @@ fn refusal_of(bounce: &Value) -> Refusal {
     let reaction = match more {
         // The address is all right; it is this message that is not taken.
         Some("MessageTooLarge" | "ContentRejected" | "AttachmentRejected") => Reaction::Message,
+        _ if kind == Some("Permanent") => Reaction::Bounced,
         _ => Reaction::Recipient,
     };
     refusal(reaction, kind.unwrap_or("Bounce"), more)

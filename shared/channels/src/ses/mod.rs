@@ -43,7 +43,7 @@ fn reference_of(tag: &str) -> Option<AttemptRef> {
 pub fn normalise(raw: &[u8], config: &Config, now: Timestamp) -> Result<Vec<InboundEvent>, Malformed> {
     let Some(told) = sns::notification(raw)? else { return Ok(Vec::new()) };
     // SES also posts a sentence when a destination is set up.
-    let Ok(told) = serde_json::from_str::<Value>(&told) else { return Ok(Vec::new()) };
+    let Ok(told) = serde_json::from_str::<Value>(&told.message) else { return Ok(Vec::new()) };
     Ok(match told.get("notificationType").and_then(Value::as_str) {
         Some("Received") => received::answer(&told, config, now).into_iter().collect(),
         _ => events::events(&told, config, now),

@@ -14,5 +14,5 @@ mod verify;
 pub use classify::classify;
 pub use config::{Config, Credentials};
 pub use normalise::normalise;
-pub use send::{body, send};
+pub use send::send;
 pub use verify::verify;

@@ -1,12 +1,13 @@
 //! One call of `POST /xms/v1/{service_plan_id}/batches`, and what is known after it.
 
-use domain::message::{Message, Outbound, Reaction, Recipient, Refusal, SendOutcome};
+use domain::message::{Outbound, Refusal, SendOutcome};
 use serde_json::{Value, json};
 
 use super::classify::classify;
 use super::config::{Config, Credentials};
 use crate::call::{self, Answer};
 use crate::foreign::{id, text};
+use crate::sms;
 
 /// Sends one message, once.
 pub async fn send(
@@ -17,7 +18,7 @@ pub async fn send(
 ) -> SendOutcome {
     let body = match body(config, outbound) {
         Ok(body) => body,
-        Err(refusal) => return SendOutcome::Refused(refusal),
+        Err(refused) => return refused,
     };
     let request = http.post(config.send_url()).bearer_auth(&credentials.api_token).json(&body);
     call::send(request, accepted, refusal).await
@@ -27,20 +28,12 @@ pub async fn send(
 ///
 /// # Errors
 /// The refusal of what is no SMS.
-pub fn body(config: &Config, outbound: &Outbound) -> Result<Value, Refusal> {
-    let refusal = |reaction, code: &str| Refusal { reaction, code: code.into(), retry_after: None };
-    let Recipient::Phone(digits) = &outbound.to else { return Err(refusal(Reaction::Recipient, "not_a_phone")) };
-    let words = match &outbound.message {
-        Message::Text { text } => text.clone(),
-        Message::Rich(rich) => rich.plain(),
-        Message::WhatsappTemplate(_) => return Err(refusal(Reaction::Template, "not_whatsapp")),
-        Message::Email(_) => return Err(refusal(Reaction::Message, "an_email")),
-        Message::Bot { .. } => return Err(refusal(Reaction::Message, "a_bot")),
-    };
+pub(super) fn body(config: &Config, outbound: &Outbound) -> Result<Value, SendOutcome> {
+    let (to, words) = sms::parts(outbound)?;
     Ok(json!({
         "type": "mt_text",
         "from": config.from,
-        "to": [format!("+{digits}")],
+        "to": [to],
         "body": words,
         "delivery_report": "per_recipient",
         "client_reference": outbound.reference.to_string(),
@@ -63,6 +56,7 @@ fn refusal(answer: &Answer) -> Refusal {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use domain::ids::AttemptRef;
+    use domain::message::{Reaction, Recipient};
 
     use super::*;
     use crate::call::testing::{client, response, servers};
@@ -83,7 +77,7 @@ mod tests {
     #[test]
     fn a_batch_is_one_message_with_our_reference() {
         let config = config("http://127.0.0.1:1");
-        let sent = |message: Value| body(&config, &outbound(message)).map_err(|refusal| refusal.code);
+        let sent = |message: Value| body(&config, &outbound(message));
         let expected = json!({
             "type": "mt_text", "from": "28444", "to": ["+5511987654321"], "body": "Oi",
             "delivery_report": "per_recipient", "client_reference": format!("enr_{}.1", "A".repeat(43)),
@@ -92,9 +86,7 @@ mod tests {
         let rich = json!({"rich": {"text": "Pagou?", "buttons": [{"id": "y", "title": "Sim"}]}});
         assert_eq!(sent(rich).unwrap()["body"], "Pagou?\n\n1. Sim");
         let template = json!({"whatsapp_template": {"name": "a", "language": "pt_BR", "body": {"positional": []}}});
-        assert_eq!(sent(template).unwrap_err(), "not_whatsapp");
-        let to = Recipient::Email("a@b.c".into());
-        assert!(body(&config, &Outbound { to, ..outbound(json!({"text": {"text": "Oi"}})) }).is_err());
+        assert_eq!(sent(template).unwrap_err(), call::refused(Reaction::Message, "not_a_text"));
     }
 
     #[tokio::test]

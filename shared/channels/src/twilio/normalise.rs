@@ -53,9 +53,12 @@ fn message(form: &Form, id: &str, config: &Config, now: Timestamp) -> Vec<Inboun
         in_reply_to: None,
         name: None,
     };
-    let opted_out = form.get("OptOutType").is_some_and(|word| word.eq_ignore_ascii_case("STOP"));
-    let opt_out = opted_out.then(|| InboundEvent::OptOut { from: vec![from], at: now, id: id.into() });
-    opt_out.into_iter().chain([InboundEvent::Message(message)]).collect()
+    let choice = match form.get("OptOutType").map(str::to_ascii_uppercase).as_deref() {
+        Some("STOP") => Some(InboundEvent::OptOut { from: vec![from], at: now, id: id.into() }),
+        Some("START") => Some(InboundEvent::OptIn { from: vec![from], at: now }),
+        _ => None,
+    };
+    choice.into_iter().chain([InboundEvent::Message(message)]).collect()
 }
 
 fn status(form: &Form, id: &str, word: &str, webhook: &Webhook<'_>, now: Timestamp) -> Option<InboundEvent> {

@@ -6,6 +6,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use crate::fields::{FieldError, FieldErrors, Rule, check, deserialize, is_origin, is_path_id, is_secret, parse};
+use crate::sns::Topic;
 
 /// Where Meta serves the Graph API.
 pub const DEFAULT_ORIGIN: &str = "https://graph.facebook.com";
@@ -54,6 +55,10 @@ pub struct Relay {
     /// The deployment's own, if left out.
     #[serde(default)]
     pub region: Option<String>,
+    /// The SNS topic to which AWS tells all of the business account. If left out, those of the deployment's
+    /// own AWS account count.
+    #[serde(default)]
+    pub topic_arn: Option<String>,
 }
 
 fn default_api_version() -> String {
@@ -103,6 +108,7 @@ fn wrong_relay(relay: &Value) -> Vec<FieldError> {
     let rules = [
         Rule { name: "phone_number_id", required: true, valid: is_relay_id, expected: "AWS's id: phone-number-id-…" },
         Rule { name: "region", required: false, valid: is_path_id, expected: "an AWS region like sa-east-1" },
+        Rule { name: "topic_arn", required: false, valid: is_topic, expected: "the ARN of an SNS topic" },
     ];
     let wrong = check(relay, &rules).err().map(|errors| errors.0).unwrap_or_default();
     wrong.into_iter().map(|error| FieldError { pointer: format!("/relay{}", error.pointer), ..error }).collect()
@@ -110,6 +116,10 @@ fn wrong_relay(relay: &Value) -> Vec<FieldError> {
 
 fn is_relay_id(text: &str) -> bool {
     text.starts_with("phone-number-id-") && is_path_id(text)
+}
+
+fn is_topic(text: &str) -> bool {
+    Topic::parse(text).is_some()
 }
 
 fn is_marketing(text: &str) -> bool {

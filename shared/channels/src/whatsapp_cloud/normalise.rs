@@ -15,6 +15,7 @@ use sha2::{Digest as _, Sha256};
 use super::classify::classify;
 use super::config::Config;
 use super::content;
+use super::relay::relayed;
 use crate::Malformed;
 use crate::foreign::{MAX_NAME, cut, id, integer, list, text};
 use crate::identity::{of_bsuid, of_wa_id};
@@ -28,9 +29,12 @@ pub const MAX_EVENTS: usize = 1_000;
 /// concern a conversation give none.
 ///
 /// # Errors
-/// [`Malformed`] when the body is no JSON.
+/// [`Malformed`] when the body is no JSON, or for a relay no message of SNS's.
 pub fn normalise(raw: &[u8], config: &Config) -> Result<Vec<InboundEvent>, Malformed> {
-    let body: Value = serde_json::from_slice(raw).map_err(|_| Malformed)?;
+    let body: Value = match &config.relay {
+        None => serde_json::from_slice(raw).map_err(|_| Malformed)?,
+        Some(_) => relayed(raw)?.unwrap_or_default(),
+    };
     if text(&body, "object") != Some("whatsapp_business_account") {
         return Ok(Vec::new());
     }
@@ -54,7 +58,7 @@ pub fn normalise(raw: &[u8], config: &Config) -> Result<Vec<InboundEvent>, Malfo
                 statuses.extend(list(value, "statuses").filter_map(status));
             }
             Some("user_preferences") => {
-                events.extend(list(value, "user_preferences").filter_map(|preference| opt_out(preference, value)));
+                events.extend(list(value, "user_preferences").filter_map(|told| preference(told, value)));
             }
             _ => {}
         }
@@ -158,12 +162,14 @@ fn changed_identity(message: &Value, id: &str, at: Timestamp) -> Option<InboundE
     (!from.is_empty()).then(|| InboundEvent::NumberChanged { from, to, at, id: id.into() })
 }
 
-/// `marketing_messages: stop`. The notice has no id of its own; one is derived, so that a repeated
-/// delivery is the same event, and hashed, because ids end up in logs.
-fn opt_out(preference: &Value, value: &Value) -> Option<InboundEvent> {
-    if text(preference, "category") != Some("marketing_messages") || text(preference, "value") != Some("stop") {
-        return None;
-    }
+/// `marketing_messages: stop` or `resume`. The notice has no id of its own; one is derived, so that a
+/// repeated delivery is the same event, and hashed, because ids end up in logs.
+fn preference(preference: &Value, value: &Value) -> Option<InboundEvent> {
+    let stops = match (text(preference, "category"), text(preference, "value")) {
+        (Some("marketing_messages"), Some("stop")) => true,
+        (Some("marketing_messages"), Some("resume")) => false,
+        _ => return None,
+    };
     let at = timestamp(preference)?;
     let mut from = identities(&[(text(preference, "wa_id"), text(preference, "user_id"))]);
     let mut contacts = list(value, "contacts");
@@ -175,6 +181,9 @@ fn opt_out(preference: &Value, value: &Value) -> Option<InboundEvent> {
         }
     }
     let first = from.first()?;
+    if !stops {
+        return Some(InboundEvent::OptIn { from, at });
+    }
     let hash = Sha256::digest(format!("{first:?} {} stop", at.0).as_bytes());
     let id = hash[..16].iter().fold(String::from("preference-"), |id, byte| format!("{id}{byte:02x}"));
     Some(InboundEvent::OptOut { from, at, id })

@@ -1,15 +1,19 @@
-//! The same messages through AWS End User Messaging Social, which passes Meta's own body on. AWS is called
-//! as the deployment itself: a sender has no token.
+//! The same messages through AWS End User Messaging Social, which passes Meta's own bodies on, both ways. AWS
+//! is called as the deployment itself: a sender has no token, and what comes in is signed by SNS.
 
 use aws_sdk_socialmessaging::Client;
 use aws_sdk_socialmessaging::primitives::Blob;
 use domain::message::{Outbound, Reaction, Refusal, SendOutcome};
+
+use serde_json::{Value, json};
 
 use super::body::body;
 use super::config::{Config, Relay};
 use super::send::not_for_whatsapp;
 use crate::aws::Failure;
 use crate::call::{by_status, refused};
+use crate::foreign::text;
+use crate::{Malformed, sns};
 
 /// Sends one message, once. What Meta refuses comes back as a `failed` status.
 pub(crate) async fn relay(client: &Client, config: &Config, relay: &Relay, outbound: &Outbound) -> SendOutcome {
@@ -39,6 +43,19 @@ pub(crate) async fn relay(client: &Client, config: &Config, relay: &Relay, outbo
     }
 }
 
+/// Meta's webhook body in what the topic tells, if it tells of one: AWS puts one `entry`, as a text, beside ids
+/// of its own (its page on event formats).
+///
+/// # Errors
+/// [`Malformed`] when neither SNS nor AWS writes so.
+pub(super) fn relayed(raw: &[u8]) -> Result<Option<Value>, Malformed> {
+    let Some(told) = sns::notification(raw)? else { return Ok(None) };
+    let told: Value = serde_json::from_str(&told.message).map_err(|_| Malformed)?;
+    let Some(entry) = text(&told, "whatsAppWebhookEntry") else { return Ok(None) };
+    let entry: Value = serde_json::from_str(entry).map_err(|_| Malformed)?;
+    Ok(Some(json!({"object": "whatsapp_business_account", "entry": [entry]})))
+}
+
 fn by_code(code: &str) -> Option<Reaction> {
     Some(match code {
         "ThrottledRequestException" | "ThrottlingException" => Reaction::Throttled,
@@ -60,7 +77,6 @@ mod tests {
     use base64::engine::general_purpose::STANDARD;
     use domain::ids::AttemptRef;
     use domain::message::{Message, Recipient};
-    use serde_json::{Value, json};
 
     use super::*;
     use crate::aws::Aws;

@@ -28,6 +28,8 @@ pub const TEMPLATE_FILENAME: usize = 240;
 pub const LINK: usize = 2_000;
 /// Characters of an email's subject.
 pub const EMAIL_SUBJECT: usize = 255;
+/// Characters of an SMS: AWS and Twilio take no more.
+pub const SMS_TEXT: usize = 1_600;
 /// SMS parts of one text beyond which people are warned: each is billed.
 pub const SMS_PARTS: usize = 3;
 

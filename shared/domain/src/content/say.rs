@@ -139,6 +139,9 @@ pub fn say(
         }
         (Channel::Sms | Channel::Conversation, _) => Message::Text { text: plain(content, &words, filled)? },
     };
+    if let (Channel::Sms, Message::Text { text }) = (channel, &message) {
+        super::text::check_sms(text)?;
+    }
     Ok(Said { message, blank: filler.into_blank(), accented })
 }
 

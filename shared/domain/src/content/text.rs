@@ -3,7 +3,7 @@
 use super::ast::Node;
 use super::error::{ContentError, ContentErrorCode, RenderError};
 use super::eval::{Budget, Form};
-use super::limits::WHATSAPP_TEXT;
+use super::limits::{SMS_TEXT, WHATSAPP_TEXT};
 use super::uses::{self, VariableUse};
 use super::variables::Variables;
 use super::{eval, parse};
@@ -29,10 +29,22 @@ pub struct Rendered {
 /// # Errors
 /// `content_too_long` above [`WHATSAPP_TEXT`] characters.
 pub(crate) fn check_whatsapp(text: &str) -> Result<(), ContentError> {
+    check_length(text, WHATSAPP_TEXT, "a WhatsApp text")
+}
+
+/// Whether a rendered text fits an SMS.
+///
+/// # Errors
+/// `content_too_long` above [`SMS_TEXT`] characters.
+pub(crate) fn check_sms(text: &str) -> Result<(), ContentError> {
+    check_length(text, SMS_TEXT, "an SMS")
+}
+
+fn check_length(text: &str, most: usize, what: &str) -> Result<(), ContentError> {
     match text.chars().count() {
-        length if length <= WHATSAPP_TEXT => Ok(()),
+        length if length <= most => Ok(()),
         length => {
-            let detail = format!("a WhatsApp text may have {WHATSAPP_TEXT} characters, this one has {length}");
+            let detail = format!("{what} may have {most} characters, this one has {length}");
             Err(ContentError::new(ContentErrorCode::ContentTooLong, detail))
         }
     }

@@ -32,6 +32,8 @@ pub(crate) struct Composed {
     pub(crate) left: Left,
     /// Variables that rendered blank.
     pub(crate) blank: Vec<String>,
+    /// An SMS before its accents were taken away.
+    pub(crate) accented: Option<String>,
 }
 
 /// Why a step does not go out now.
@@ -72,6 +74,7 @@ impl<'a> Context<'a> {
             window_closes,
             why: why.to_owned(),
             blank,
+            accented: None,
             left: Left::default(),
         };
         if step.content.type_ == ContentType::WhatsappTemplate {
@@ -95,7 +98,9 @@ impl<'a> Context<'a> {
                 None => "",
             };
             let left = Left { template: template.is_some(), channel: false };
-            return Ok(Composed { left, ..composed(MessageForm::Text, said.message, closes, why, said.blank) });
+            let accented = said.accented;
+            let composed = composed(MessageForm::Text, said.message, closes, why, said.blank);
+            return Ok(Composed { left, accented, ..composed });
         }
         let (message, blank) = render_template(template.ok_or(Passed::OutsideWindow)?, variables)?;
         let why = "; outside the 24 hour window only an approved template goes out";

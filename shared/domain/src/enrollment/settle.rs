@@ -281,6 +281,8 @@ impl Enrollment {
         let reason = reason(refusal.reaction, lease.form);
         if lease.others.left.channel {
             self.leave_channel(&step.key, lease.channel, reason, &refusal.code, now);
+            // Another sender's is of no use to it.
+            self.day = None;
             self.state = State::Waiting;
             self.due = Some(now);
             self.wake = Some(now);

@@ -5,7 +5,7 @@ use crate::account::Settings;
 use crate::contact::{Contact, Profile, Target};
 use crate::content::{RenderedParameters, Templates};
 use crate::ids::{ContactId, Ids, SenderId, TenantId};
-use crate::message::Links;
+use crate::message::{Links, ProviderKind};
 use crate::sender::Sender;
 use crate::sequence::{Sequence, TargetKind};
 use crate::time::AdjustmentCode;
@@ -280,7 +280,7 @@ fn the_spread_is_that_of_the_enrollment() {
     assert_eq!(preview(&world.context(), &seeded).unwrap(), other);
 }
 
-/// Before there is a sender of the channel.
+/// Before there is a sender of the channel, and with one.
 #[test]
 fn an_email_and_an_sms_are_shown_in_their_own_form() {
     let days = |n: u32| json!({"value": n, "unit": "days"});
@@ -293,7 +293,7 @@ fn an_email_and_an_sms_are_shown_in_their_own_form() {
         "buttons": [{"id": "y", "title": "Sim"}, {"id": "n", "title": "Não"}]}});
     let sms = |text: &str, transliterate: bool| json!({"channel": "sms", "content": {"type": "text", "text": "x", "sms": {"text": text, "transliterate": transliterate}}});
     let long = "ação ".repeat(20);
-    let world = world(
+    let mut world = world(
         json!({}),
         json!([
             step("a", days(0), email(json!({}))),
@@ -340,6 +340,13 @@ fn an_email_and_an_sms_are_shown_in_their_own_form() {
     assert_eq!(codes(6), ["sender_missing", "sms_long"]);
     // The text came out blank, as there is no address to name.
     assert_eq!(codes(7), ["sender_missing", "message_rejected"]);
+    let id = SenderId::of(world.tenant, &mut Ids::from_seed([9; 32]));
+    world.senders.push(Sender::new(id, Timestamp(0), Channel::Sms, ProviderKind::Twilio, json!({})));
+    let sent = world.preview("2026-03-02T11:00:00Z");
+    let with_sender: Vec<_> = sent.iter().map(|s| (s.sms_segments, s.sms_segments_saved)).collect();
+    assert_eq!(with_sender, parts);
+    let codes: Vec<_> = sent[4..7].iter().flat_map(|s| &s.warnings).map(|w| w.code).collect();
+    assert_eq!(codes, ["sms_accents", "sms_long"]);
 }
 
 #[test]

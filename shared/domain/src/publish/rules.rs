@@ -201,8 +201,11 @@ fn sms(step: &Step, at: &str, facts: &Facts<'_>, found: &mut Findings) {
         true => content::transliterate(source),
         false => source.to_owned(),
     };
-    let parts = content::sms_segments(&text).segments;
-    if plain && parts > limits::SMS_PARTS {
+    let (parts, length) = (content::sms_segments(&text).segments, text.chars().count());
+    if plain && length > limits::SMS_TEXT {
+        let detail = format!("an SMS may have {} characters, this one has {length}", limits::SMS_TEXT);
+        found.problem(format!("{at}/content/{field}"), "too_long", detail);
+    } else if plain && parts > limits::SMS_PARTS {
         let detail = format!("it goes out in {parts} parts, each of which is billed");
         found.warn(format!("{at}/content/{field}"), "sms_long", detail);
     }

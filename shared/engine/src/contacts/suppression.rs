@@ -7,13 +7,17 @@
 //! - `unsuppress` after the contact: the list still holds the address, so the repeat finds it.
 
 use domain::contact::Contact;
-use domain::ids::{ContactId, TenantId};
+use domain::ids::{ContactId, SenderId, TenantId};
 use domain::message::{Channel, Identity};
+use domain::time::Timestamp;
 
 use super::addresses;
 use crate::model::{Suppression, suppression_id};
 use crate::ports::{PortResult, Ports, Store as _};
 use crate::{Engine, Refused};
+
+/// Why an address is on the list: the person said so by that channel.
+pub(crate) const OPT_OUT: &str = "opt_out";
 
 /// Where an address gets nothing more.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -47,17 +51,7 @@ impl<P: Ports> Engine<P> {
     ) -> Result<Vec<Suppression>, Refused> {
         let mut entries = Vec::new();
         for channel in scope.channels(address) {
-            // The first reason and time stay.
-            let entry = match self.store.suppression(tenant, channel, address).await? {
-                Some(entry) => entry,
-                None => {
-                    let at = self.now();
-                    let entry = Suppression { channel, address: address.into(), reason: reason.into(), at };
-                    self.store.put_suppression(tenant, &entry).await?;
-                    entry
-                }
-            };
-            entries.push(entry);
+            entries.push(self.list(tenant, channel, address, reason, self.now()).await?);
         }
         for id in self.holders(tenant, address).await? {
             let marked = |contact: &mut Contact| contact.suppressed.extend(entries.iter().map(|e| e.channel));
@@ -67,10 +61,49 @@ impl<P: Ports> Engine<P> {
         Ok(entries)
     }
 
+    /// The entry of an address, which is written if there is none: the first reason and time stay.
+    pub(crate) async fn list(
+        &self,
+        tenant: TenantId,
+        channel: Channel,
+        address: &str,
+        reason: &str,
+        at: Timestamp,
+    ) -> PortResult<Suppression> {
+        if let Some(entry) = self.store.suppression(tenant, channel, address).await? {
+            return Ok(entry);
+        }
+        let entry = Suppression { channel, address: address.into(), reason: reason.into(), at };
+        self.store.put_suppression(tenant, &entry).await?;
+        Ok(entry)
+    }
+
+    /// A person takes back, by the same channel, an earlier opt-out of their own. What a bounce or somebody
+    /// else has put on the list stays there.
+    pub(crate) async fn opt_in(
+        &self,
+        tenant: TenantId,
+        sender: SenderId,
+        id: ContactId,
+        at: Timestamp,
+    ) -> Result<(), Refused> {
+        let Some(sender) = self.store.sender(sender).await? else { return Ok(()) };
+        let Some(contact) = self.store.contact(tenant, id).await? else { return Ok(()) };
+        for (channel, address) in addresses(&contact).into_iter().filter(|(c, _)| *c == sender.channel) {
+            let entry = self.store.suppression(tenant, channel, &address).await?;
+            if entry.is_some_and(|entry| entry.reason == OPT_OUT && entry.at <= at) {
+                self.unsuppress(tenant, &suppression_id(tenant, channel, &address)).await?;
+            }
+        }
+        Ok(())
+    }
+
     /// Takes an entry off the list; `None` when there is no such entry.
     pub async fn unsuppress(&self, tenant: TenantId, id: &str) -> Result<Option<Suppression>, Refused> {
         let all = self.store.suppressions(tenant).await?;
-        let Some(entry) = all.iter().find(|e| suppression_id(e.channel, &e.address) == id) else { return Ok(None) };
+        let Some(entry) = all.iter().find(|e| suppression_id(tenant, e.channel, &e.address) == id) else {
+            return Ok(None);
+        };
         for holder in self.holders(tenant, &entry.address).await? {
             let Some(contact) = self.store.contact(tenant, holder).await? else { continue };
             // Another address of the same channel may still be on the list.

@@ -1,13 +1,14 @@
 use std::collections::HashMap;
 
 use domain::contact::TargetRef;
+use domain::enrollment::choice::{Left, Others, Passed, PassedOver};
 use domain::enrollment::{
     Attempt, AttemptResult, DaySlot, Entered, Happening, HappeningCode, Intent, MessageForm, Outcome, ParkReason,
-    Reserved, Source, SourceType, StepRecord, StepStatus,
+    Reserved, Source, SourceType, StepReason, StepRecord, StepStatus,
 };
 use domain::ids::{ContactId, EnrollmentId, SequenceId};
 use domain::message::{Channel, DeliveryStatus};
-use domain::sequence::TargetKind;
+use domain::sequence::{StepChannel, TargetKind};
 use domain::time::{Adjustment, AdjustmentCode, NaiveDate};
 use serde_json::{Value, json};
 
@@ -177,6 +178,22 @@ fn in_conversations() -> Enrollment {
     e
 }
 
+/// One whose step had a choice of channels: refused by one, in flight on the next.
+fn choosing() -> Enrollment {
+    let mut e = full();
+    let passed = vec![PassedOver(StepChannel::SameConversation, Passed::NoConversation)];
+    let left = Left { template: true, channel: true };
+    e.lease = Some(Lease { channel: Channel::Email, others: Others { passed: passed.clone(), left }, ..lease() });
+    let record = &mut e.body.records[0];
+    record.passed =
+        vec![passed[0], PassedOver(StepChannel::Whatsapp, Passed::Failed(StepReason::RecipientUnreachable))];
+    record.failed = vec![(Channel::Whatsapp, StepReason::RecipientUnreachable)];
+    record.attempts[0].left = left;
+    let detail = Some("whatsapp (131026)".to_owned());
+    e.body.happenings.push(Happening { at: at(60), code: HappeningCode::NextChannel, step: Some(0), detail });
+    e
+}
+
 /// An item's size by DynamoDB's rules: names and values, numbers two digits a byte and one more.
 fn size(item: &Item) -> usize {
     item.iter().map(|(name, value)| name.len() + value_size(value)).sum()
@@ -214,7 +231,7 @@ fn four_delivered_steps_stay_within_a_write_unit() {
 
 #[test]
 fn what_is_encoded_is_decoded() {
-    for e in [waiting(), completed(), full(), limited()] {
+    for e in [waiting(), completed(), full(), limited(), choosing()] {
         assert_eq!(decode(&encode(tenant(), &e)), Ok(e));
     }
     let states = [
@@ -266,12 +283,13 @@ fn map_to_json(map: &HashMap<String, AttributeValue>) -> Value {
 }
 
 /// What stands in tables, and what it means.
-fn kept() -> [(Value, Enrollment); 3] {
+fn kept() -> [(Value, Enrollment); 4] {
     let read = |text| serde_json::from_str(text).expect("JSON");
     [
         (read(include_str!("../../tests/fixtures/enrollment_v1.json")), full()),
         (read(include_str!("../../tests/fixtures/enrollment_v1_limits.json")), limited()),
         (read(include_str!("../../tests/fixtures/enrollment_v1_conversation.json")), in_conversations()),
+        (read(include_str!("../../tests/fixtures/enrollment_v1_channels.json")), choosing()),
     ]
 }
 

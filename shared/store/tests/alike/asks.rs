@@ -385,7 +385,7 @@ impl Twins {
                 if self.rng.random_bool(0.6) {
                     drop(both!(self.put_suppression(tenant, &entry)));
                 } else {
-                    let id = suppression_id(channel, address);
+                    let id = suppression_id(tenant, channel, address);
                     drop(both!(self.delete_suppression(tenant, &id)));
                 }
                 drop(both!(self.suppression(tenant, channel, address)));

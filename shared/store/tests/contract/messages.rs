@@ -53,7 +53,8 @@ pub async fn a_suppression_is_found_by_address_and_deleted_by_id(store: &impl St
     let mut all = store.suppressions(w.tenant).await.unwrap();
     all.sort_by_key(|s| s.channel);
     assert_eq!(all, [phone.clone(), email.clone()]);
-    let id = suppression_id(phone.channel, &phone.address);
+    let id = suppression_id(w.tenant, phone.channel, &phone.address);
+    assert_ne!(id, suppression_id(other.tenant, phone.channel, &phone.address), "it says nothing in another account");
     assert_eq!(store.delete_suppression(other.tenant, &id).await, Ok(None), "another account's");
     assert_eq!(store.delete_suppression(w.tenant, &id).await, Ok(Some(phone)));
     assert_eq!(store.delete_suppression(w.tenant, &id).await, Ok(None));

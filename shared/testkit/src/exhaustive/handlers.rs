@@ -155,6 +155,7 @@ fn future(play: &Play, work: &Work, enrollment: Option<EnrollmentId>) -> Running
         config: Config {
             lease_seconds: LEASE_SECONDS,
             cache_settings: false,
+            credentials_seconds: 30,
             operator_key_hash: None,
             tokens: engine::Tokens::new(&[7; 32], "https://ritmo.test"),
         },

@@ -6,9 +6,9 @@ use std::sync::Arc;
 
 use domain::enrollment::{AttemptResult, Enrollment, State as Run, StepStatus};
 use domain::ids::AttemptRef;
-use domain::message::DeliveryStatus;
+use domain::message::{DeliveryStatus, Reaction};
 
-use super::world::Call;
+use super::world::{Call, Fate};
 use crate::laws::broken_by;
 use crate::memory::{EnrollmentWrite, Tables, Verb};
 use crate::sim::Violation;
@@ -41,6 +41,8 @@ pub(super) struct Model {
     pub spacing: i64,
     /// How many messages the sender has for a day, if it has a limit.
     pub per_day: Option<usize>,
+    /// Whether a text that comes too late has a template to fall back to.
+    pub templates: bool,
     /// When the person last wrote.
     pub wrote: i64,
     replied: bool,
@@ -207,6 +209,14 @@ impl Model {
         if (&call.key, call.version) != (&claim.key, claim.version) {
             let text = format!("{} of version {} is sent, claimed was {claim:?}", call.key, call.version);
             return self.broken("5", text);
+        }
+        // Only what passes is tried again on a channel, or a text by its template.
+        let passes = |c: &Call| matches!(c.fate, Fate::Refused(Reaction::Transient)) && !c.told_failed;
+        let by_template = |c: &Call| self.templates && c.text && !call.text;
+        let mut on_channel = earlier.iter().filter(|c| c.key == call.key && c.channel == call.channel);
+        if on_channel.any(|c| !passes(c) && !by_template(c)) {
+            let text = format!("{} is sent again by {:?}, which had refused it for good", call.key, call.channel);
+            return self.broken("1", text);
         }
         // A slot is used until it is half a minute old.
         if earlier.iter().any(|c| call.at - c.at < self.spacing - SLOT_SECONDS) {

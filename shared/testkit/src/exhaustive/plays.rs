@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use domain::account::{Account, Settings};
 use domain::contact::{Contact, Profile, Target};
 use domain::ids::{ContactId, Ids, SenderId, SequenceId, TenantId};
-use domain::sender::SenderLimits;
+use domain::message::{Channel, ProviderKind};
+use domain::sender::{Sender, SenderLimits};
 use domain::sequence::{Sequence, TargetKind};
 use domain::time::Timestamp;
 use engine::model::{StoredSequence, Version};
@@ -33,6 +34,8 @@ pub struct Scene {
     /// Messages that the sender sends in an hour, and on a day.
     per_hour: Option<u32>,
     per_day: Option<u32>,
+    /// Steps go by WhatsApp, else by email, and have no template.
+    channels: bool,
 }
 
 impl Scene {
@@ -51,6 +54,7 @@ pub const SCENES: &[Scene] = &[
         wrote: false,
         per_hour: None,
         per_day: None,
+        channels: false,
     },
     Scene {
         name: "ends",
@@ -59,6 +63,7 @@ pub const SCENES: &[Scene] = &[
         wrote: true,
         per_hour: None,
         per_day: None,
+        channels: false,
     },
     Scene {
         name: "versions",
@@ -67,6 +72,7 @@ pub const SCENES: &[Scene] = &[
         wrote: true,
         per_hour: None,
         per_day: None,
+        channels: false,
     },
     Scene {
         name: "dates",
@@ -75,6 +81,7 @@ pub const SCENES: &[Scene] = &[
         wrote: false,
         per_hour: None,
         per_day: None,
+        channels: false,
     },
     Scene {
         name: "slots",
@@ -83,6 +90,7 @@ pub const SCENES: &[Scene] = &[
         wrote: true,
         per_hour: Some(1),
         per_day: None,
+        channels: false,
     },
     Scene {
         name: "days",
@@ -91,6 +99,16 @@ pub const SCENES: &[Scene] = &[
         wrote: true,
         per_hour: None,
         per_day: Some(1),
+        channels: false,
+    },
+    Scene {
+        name: "channels",
+        asks: &[Ask::Reply, Ask::Pause, Ask::ResumeKeep],
+        dated: false,
+        wrote: true,
+        per_hour: None,
+        per_day: None,
+        channels: true,
     },
 ];
 
@@ -99,10 +117,16 @@ const DATE_HOURS: i64 = 10;
 const AFTER_HOURS: i64 = 2;
 
 /// The second version has the same two steps the other way round.
-fn version(dated: bool, number: u32) -> (Vec<String>, Sequence) {
+fn version(dated: bool, channels: bool, number: u32) -> (Vec<String>, Sequence) {
     let (first, then) = if number == 1 { ("a", "b") } else { ("b", "a") };
     let step = |key: &str, wait: Value| {
         let name = format!("v{number}_{key}");
+        if channels {
+            return json!({
+                "key": key, "wait": wait, "channel": "automatic", "channel_order": ["whatsapp", "email"],
+                "content": {"type": "text", "text": name, "email": {"subject": "Retorno", "thread": "new"}},
+            });
+        }
         json!({
             "key": key, "wait": wait, "channel": "whatsapp",
             "content": {"type": "text", "text": name},
@@ -135,9 +159,14 @@ impl Scene {
         let limits = SenderLimits { per_hour: self.per_hour, per_day: self.per_day, ..SenderLimits::default() };
         let stored = whatsapp_sender(sender, limits, now);
         drop(base.save_sender(tenant, &stored));
+        if self.channels {
+            let id = SenderId::of(tenant, &mut ids);
+            let email = Sender::new(id, now, Channel::Email, ProviderKind::Ses, json!({"configuration_set": "all"}));
+            drop(base.save_sender(tenant, &email));
+        }
         let mut keys = BTreeMap::new();
         for number in [1, 2] {
-            let (of_version, draft) = version(self.dated, number);
+            let (of_version, draft) = version(self.dated, self.channels, number);
             keys.insert(number, of_version);
             let stored = StoredSequence {
                 id: sequence,
@@ -164,12 +193,14 @@ impl Scene {
             first_name: Some("Ana".into()),
             phone: Some(format!("+{PHONE}")),
             whatsapp_id: Some(PHONE.into()),
+            email: self.channels.then(|| "ana@example.com".to_owned()),
             ..Profile::default()
         };
         let mut person = Contact::new(contact, profile, now);
         person.rev = 1;
         let mut model = Model::new(keys);
         model.spacing = self.per_hour.map_or(0, |most| 3600 / i64::from(most));
+        model.templates = !self.channels;
         model.per_day = self.per_day.map(|n| n as usize);
         if self.wrote {
             person.last_inbound.insert(sender, now.plus_hours(-1));

@@ -8,7 +8,8 @@ use std::sync::{Arc, Mutex};
 
 use domain::ids::{AttemptRef, ContactId, EnrollmentId, SenderId, SequenceId, TenantId};
 use domain::message::{
-    AttemptText, DeliveryStatus, InboundEvent, Outbound, Reaction, Refusal, SendOutcome, StatusUpdate,
+    AttemptText, Channel, DeliveryStatus, InboundEvent, Outbound, Reaction, Recipient, Refusal, SendOutcome,
+    StatusUpdate,
 };
 use domain::time::Timestamp;
 use engine::Cache;
@@ -49,6 +50,8 @@ pub(super) struct Call {
     /// As the message names it: the step's key and the version that it was written in.
     pub key: String,
     pub version: u32,
+    pub channel: Channel,
+    /// Free text by WhatsApp.
     pub text: bool,
     pub fate: Fate,
     pub at: i64,
@@ -178,11 +181,13 @@ impl World {
 
     pub(super) fn asked(&mut self, outbound: &Outbound, fate: Fate) -> usize {
         let (version, key, text) = named(&outbound.message);
+        let channel = if matches!(outbound.to, Recipient::Email(_)) { Channel::Email } else { Channel::Whatsapp };
         let call = Call {
             attempt: outbound.reference,
             key,
             version,
-            text,
+            channel,
+            text: text && channel == Channel::Whatsapp,
             fate,
             at: self.now,
             answered: false,

@@ -196,7 +196,7 @@ impl Tables {
     }
 
     pub fn put_suppression(&mut self, tenant: TenantId, new: &Suppression) -> PortResult<()> {
-        self.suppressions.insert((tenant, suppression_id(new.channel, &new.address)), new.clone());
+        self.suppressions.insert((tenant, suppression_id(tenant, new.channel, &new.address)), new.clone());
         Ok(())
     }
 
@@ -206,7 +206,7 @@ impl Tables {
         channel: Channel,
         address: &str,
     ) -> PortResult<Option<Suppression>> {
-        Ok(self.suppressions.get(&(tenant, suppression_id(channel, address))).cloned())
+        Ok(self.suppressions.get(&(tenant, suppression_id(tenant, channel, address))).cloned())
     }
 
     pub fn suppressions(&mut self, tenant: TenantId) -> PortResult<Vec<Suppression>> {

@@ -74,6 +74,7 @@ impl<S: Store> Shop<S> {
             config: Config {
                 lease_seconds: 90,
                 cache_settings: true,
+                credentials_seconds: 600,
                 operator_key_hash: None,
                 tokens: engine::Tokens::new(&[7; 32], "https://ritmo.test"),
             },

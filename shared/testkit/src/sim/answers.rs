@@ -1,6 +1,6 @@
 //! Ends of handlers: what is told to queues, providers, clients, and to the model.
 
-use domain::message::{DeliveryStatus, InboundEvent};
+use domain::message::{Channel, DeliveryStatus, InboundEvent, Reaction};
 use engine::control::Action;
 
 use super::faults::Fault;
@@ -51,11 +51,15 @@ impl Runner {
                         call.delivered_in.get_or_insert(*event);
                     }
                     call.acknowledged = call.acknowledged.max(Some(update.status));
+                    if update.refusal.is_some_and(|refusal| refusal.reaction == Reaction::Bounced) {
+                        model.suppressed(call.attempt.enrollment.contact, Channel::Email);
+                    }
                 }
             }
             InboundEvent::Message(message) => {
                 let Some(contact) = scenario.who(&message.from) else { return };
-                let told = |kind| Told { id: message.id.clone(), kind, at: message.at.0, about_target: false };
+                let channel = Some(Channel::Whatsapp);
+                let told = |kind| Told { id: message.id.clone(), kind, at: message.at.0, about_target: false, channel };
                 model.told(contact, told(ToldKind::Reply));
                 if message.text.as_deref() == Some("STOP") {
                     model.told(contact, told(ToldKind::Unsubscribed));
@@ -63,7 +67,8 @@ impl Runner {
             }
             InboundEvent::OptOut { from, at, id } => {
                 let Some(contact) = scenario.who(&from) else { return };
-                model.told(contact, Told { id, kind: ToldKind::Unsubscribed, at: at.0, about_target: false });
+                let (kind, channel) = (ToldKind::Unsubscribed, Some(Channel::Whatsapp));
+                model.told(contact, Told { id, kind, at: at.0, about_target: false, channel });
             }
             // Nothing that this world's contacts do.
             _ => {}

@@ -244,6 +244,7 @@ fn webhook_text(event: &InboundEvent) -> String {
         InboundEvent::Status(s) => format!("{:?} of {:?}", s.status, s.reference.map(|r| r.0.to_string())),
         InboundEvent::Message(m) => format!("message `{}` {:?}", m.id, m.text),
         InboundEvent::OptOut { id, .. } => format!("opt-out `{id}`"),
+        InboundEvent::OptIn { .. } => "opt-in".to_owned(),
         InboundEvent::NumberChanged { .. } => "number changed".to_owned(),
         InboundEvent::Conversation(event) => format!("conversation `{}`", event.conversation),
         InboundEvent::Identified { .. } => "identified".to_owned(),

@@ -7,9 +7,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::Arc;
 
-use domain::enrollment::{AttemptResult, Enrollment, MessageForm, Outcome, ParkReason, State as Run, StepStatus};
+use domain::enrollment::{
+    Attempt, AttemptResult, Enrollment, MessageForm, Outcome, ParkReason, State as Run, StepStatus,
+};
 use domain::ids::{AttemptRef, ContactId, EnrollmentId};
-use domain::message::DeliveryStatus;
+use domain::message::{Channel, DeliveryStatus};
 
 use super::calendar::allowed_within;
 use super::hub::HandlerId;
@@ -52,6 +54,8 @@ pub(super) struct Told {
     pub at: i64,
     /// About the contact's appointment, not about the contact as such.
     pub about_target: bool,
+    /// What an opt-out is from; nothing is everything.
+    pub channel: Option<Channel>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -64,7 +68,7 @@ pub(super) enum ToldKind {
 #[derive(Debug, Default)]
 struct Contact {
     told: Vec<Told>,
-    suppressed: bool,
+    suppressed: BTreeSet<Channel>,
     /// When the person wrote, in true time; known to the provider, perhaps not to the engine.
     wrote: Vec<i64>,
 }
@@ -149,8 +153,16 @@ impl Model {
 
     pub(super) fn told(&mut self, contact: ContactId, told: Told) {
         let contact = self.contacts.entry(contact).or_default();
-        contact.suppressed |= told.kind == ToldKind::Unsubscribed;
+        if told.kind == ToldKind::Unsubscribed {
+            let every = [Channel::Whatsapp, Channel::Email];
+            contact.suppressed.extend(every.iter().filter(|c| told.channel.is_none_or(|of| of == **c)));
+        }
         contact.told.push(told);
+    }
+
+    /// That a message came back for good was acknowledged.
+    pub(super) fn suppressed(&mut self, contact: ContactId, channel: Channel) {
+        self.contacts.entry(contact).or_default().suppressed.insert(channel);
     }
 
     pub(super) fn ended(&mut self, id: EnrollmentId) {
@@ -279,8 +291,16 @@ impl Model {
             return self.broken("5", format!("{} completed before the last step of version {}", e.id, e.version));
         }
         // A text that may still be reported as failed, and then goes out as template.
-        let open = record.filter(|r| last.template && r.status == StepStatus::Sent);
-        let open = open.filter(|r| r.attempts.last().is_some_and(|a| a.form == MessageForm::Text));
+        let had_template = |generation| {
+            let claim = self.claims.get(&(e.id, generation));
+            let planned = claim.and_then(|c| self.scenario.sequence(e.id.sequence).map(|s| s.of(c.version)));
+            planned.and_then(|v| v.steps.iter().find(|s| s.key == last.key)).is_some_and(|s| s.template)
+        };
+        let open = record.filter(|r| r.status == StepStatus::Sent);
+        let open = open.filter(|r| {
+            let text = |a: &&Attempt| a.form == MessageForm::Text && a.channel == Channel::Whatsapp;
+            r.attempts.last().filter(text).is_some_and(|a| had_template(a.generation))
+        });
         let until = open.and_then(|r| r.sent_at).map(|sent| sent.0 + CLOSING_SECONDS - 2 * self.scenario.max_skew);
         let skipped = self.orders.get(&e.id).is_some_and(|o| o.skipped);
         if until.is_some_and(|until| now < until) && !skipped {
@@ -303,8 +323,9 @@ impl Model {
             return self.broken("5", format!("{id} was claimed on version {}, moved to {bound:?}", e.version));
         }
         let Some(contact) = self.contacts.get(&id.contact) else { return };
-        if contact.suppressed {
-            return self.broken("3", format!("{id} was claimed after the contact's opt-out was acknowledged"));
+        let by = e.lease.as_ref().map(|lease| lease.channel);
+        if by.is_some_and(|channel| contact.suppressed.contains(&channel)) {
+            return self.broken("3", format!("{id} was claimed by {by:?} after its suppression was acknowledged"));
         }
         let Some(spec) = self.scenario.sequence(id.sequence) else { return };
         let skew = self.scenario.max_skew;
@@ -338,6 +359,12 @@ impl Model {
                 return self.broken("1", text);
             }
         }
+        let mut on_channel =
+            earlier.iter().filter(|c| c.attempt.enrollment == id && c.key == call.key && c.channel == call.channel);
+        if let Some(other) = on_channel.find(|c| c.is_refused_for_good()) {
+            let text = format!("{id}: {} is sent again by {:?}, refused in {}", call.key, call.channel, other.event);
+            return self.broken("1", text);
+        }
         if now > claim.at + LEASE_SECONDS + self.scenario.max_skew {
             return self.broken("3", format!("{id}: {} is sent when its lease has long expired", call.key));
         }
@@ -352,6 +379,11 @@ impl Model {
             return self.broken("5", format!("{id}: there is no step {} in version {}", call.key, call.version));
         };
         let step = &steps[at];
+        let reaches = call.channel != Channel::Email || self.scenario.has_email(id.contact);
+        if !step.channels.contains(&call.channel) || !reaches {
+            let text = format!("{id}: {} is sent by {:?}, which is not one of its ways", call.key, call.channel);
+            return self.broken("5", text);
+        }
         let mut of_run = earlier.iter().filter(|c| c.attempt.enrollment == id && !c.is_void(claim.event));
         if let Some(later) = of_run.find(|c| index(&c.key) > Some(at)) {
             return self.broken("5", format!("{id}: {} is sent behind {}", call.key, later.key));
@@ -406,13 +438,21 @@ impl Model {
         let target = || tables.target_of(e).is_some_and(|t| t.attributes.contains_key("starts_at"));
         let gone = match reason {
             ParkReason::ModuleDisabled => tables.is_enabled(self.scenario.tenant),
-            ParkReason::SenderSuspended => !tables.is_suspended(self.scenario.sender),
+            ParkReason::SenderSuspended => !self.waits_for_sender(e, tables),
             ParkReason::TargetDateMissing => target(),
             ParkReason::SenderMissing | ParkReason::NeverAllowed => true,
         };
         if gone {
             self.broken("4", format!("{} is held for {}, which is no longer so", e.id, reason.as_str()));
         }
+    }
+
+    /// Whether a sender of the step that is next is suspended.
+    fn waits_for_sender(&self, e: &Enrollment, tables: &Tables) -> bool {
+        let steps = self.scenario.sequence(e.id.sequence).map(|s| &s.of(e.version).steps);
+        let step = steps.and_then(|steps| steps.get(e.step as usize));
+        let channels = step.map(|s| s.channels.as_slice()).unwrap_or_default();
+        channels.iter().filter_map(|c| self.scenario.sender_of(*c)).any(|sender| tables.is_suspended(sender))
     }
 
     fn records_agree(&mut self, e: &Enrollment, calls: &[ProviderCall]) {

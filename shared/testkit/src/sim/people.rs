@@ -61,7 +61,7 @@ impl Ask {
             _ => return None,
         };
         let about_target = signal.target.is_some();
-        Some((*contact, Told { id: signal.id.clone(), kind, at: signal.at.0, about_target }))
+        Some((*contact, Told { id: signal.id.clone(), kind, at: signal.at.0, about_target, channel: None }))
     }
 }
 
@@ -134,8 +134,12 @@ async fn enable(engine: &Api, scenario: &Scenario, enabled: bool, ids: &mut Ids)
 
 /// New configuration counts as the mending of a suspended sender.
 async fn restore_sender(engine: &Api, scenario: &Scenario, ids: &mut Ids) -> Result<(), Invalid> {
-    let change = SenderChange { config: Some(json!({})), ..SenderChange::default() };
-    engine.update_sender(scenario.tenant, scenario.sender, &change, ids).await.map(drop)
+    for sender in scenario.senders() {
+        let config = json!({"configuration_set": "all"});
+        let change = SenderChange { config: Some(config), ..SenderChange::default() };
+        engine.update_sender(scenario.tenant, sender, &change, ids).await?;
+    }
+    Ok(())
 }
 
 async fn publish(engine: &Api, scenario: &Scenario, id: SequenceId) -> Result<(), Refused> {

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use domain::ids::{AttemptRef, SenderId};
 use domain::message::{
-    AttemptText, DeliveryStatus, InboundEvent, Message, Outbound, Reaction, Refusal, SendOutcome, StatusUpdate,
+    AttemptText, Channel, DeliveryStatus, InboundEvent, Message, Outbound, Reaction, Refusal, SendOutcome, StatusUpdate,
 };
 use domain::sender::Sender;
 use domain::time::Timestamp;
@@ -34,10 +34,13 @@ pub(super) struct ProviderCall {
     /// As the message names it: the step's key and the version it was written in.
     pub key: String,
     pub version: u32,
-    /// Free text, which goes out only within 24 hours of the person's last message.
+    pub channel: Channel,
+    /// Free text by WhatsApp, which goes out only within 24 hours of the person's last message.
     pub text: bool,
     pub event: u64,
     pub fate: Fate,
+    /// Why it will be reported as failed.
+    pub failure: Option<Reaction>,
     /// The caller has heard the answer.
     pub answered: bool,
     /// The engine was told that the message failed.
@@ -49,6 +52,14 @@ pub(super) struct ProviderCall {
 }
 
 impl ProviderCall {
+    /// The address or the message was refused for good, as far as this call's channel goes, and the engine
+    /// knows it.
+    pub(super) fn is_refused_for_good(&self) -> bool {
+        let for_good = |reaction| matches!(reaction, Reaction::Recipient | Reaction::Bounced | Reaction::Message);
+        let at_once = matches!(self.fate, Fate::Refused(reaction) if self.answered && for_good(reaction));
+        at_once || (self.told_failed && self.failure.is_some_and(for_good))
+    }
+
     /// Known not to have reached the person, in the eyes of whoever claimed in that event. A delivery
     /// that is told later finds the other send in flight.
     pub(super) fn is_void(&self, claimed_in: u64) -> bool {
@@ -133,14 +144,20 @@ impl State {
     /// A request arrives. What became of it is decided at once; the caller hears of it later.
     pub(super) fn provider_call(&mut self, sender: &Sender, outbound: &Outbound) -> usize {
         let (version, key, text) = named(&outbound.message);
-        let fate = fate(text, &mut self.faults);
+        let text = text && sender.channel == Channel::Whatsapp;
+        let fate = match fate(text, &mut self.faults) {
+            Fate::Refused(Reaction::Recipient) => Fate::Refused(unreachable_by(sender.channel, outbound.reference)),
+            other => other,
+        };
         let call = ProviderCall {
             attempt: outbound.reference,
             key,
             version,
+            channel: sender.channel,
             text,
             event: self.event,
             fate,
+            failure: None,
             answered: false,
             told_failed: false,
             delivered_in: None,
@@ -176,14 +193,15 @@ impl State {
 
     /// Plans what is reported of an accepted message.
     fn report(&mut self, index: usize, sender: SenderId) {
-        let text = self.provider.calls[index].text;
+        let ProviderCall { text, channel, attempt, .. } = self.provider.calls[index];
         let failure = if self.faults.hit(Fault::FailedLaterRecipient) {
-            Some(Reaction::Recipient)
+            Some(unreachable_by(channel, attempt))
         } else if text && self.faults.hit(Fault::FailedLaterWindow) {
             Some(Reaction::OutsideWindow)
         } else {
             None
         };
+        self.provider.calls[index].failure = failure;
         let mut reports = vec![(DeliveryStatus::Sent, 2)];
         if failure.is_some() {
             reports.push((DeliveryStatus::Failed, 15));
@@ -222,6 +240,12 @@ impl State {
             self.provider.tell(webhook);
         }
     }
+}
+
+/// Of emails that do not arrive half come back for good.
+fn unreachable_by(channel: Channel, attempt: AttemptRef) -> Reaction {
+    let bounces = channel == Channel::Email && attempt.generation.is_multiple_of(2);
+    if bounces { Reaction::Bounced } else { Reaction::Recipient }
 }
 
 fn message_id(index: usize) -> String {

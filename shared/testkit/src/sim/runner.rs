@@ -49,8 +49,9 @@ pub fn run(setup: &Setup) -> Report {
     let mut state = State::new(setup.seed, faults, START, model, Trace::new(setup.trace));
     state.tables.guards = setup.store_guards;
     scenario.prepare(&mut state.tables);
-    let sender = scenario.sender.to_string();
-    state.secrets.insert((scenario.tenant, sender), serde_json::Value::Null);
+    for sender in scenario.senders() {
+        state.secrets.insert((scenario.tenant, sender.to_string()), serde_json::Value::Null);
+    }
     let hub = Hub::new(state);
     let mut runner = Runner {
         engines: Vec::new(),
@@ -85,6 +86,7 @@ impl Runner {
             config: Config {
                 lease_seconds: LEASE_SECONDS,
                 cache_settings: worker < 2,
+                credentials_seconds: 30,
                 operator_key_hash: None,
                 tokens: engine::Tokens::new(&[7; 32], "https://ritmo.test"),
             },

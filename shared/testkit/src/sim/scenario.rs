@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use domain::account::{Account, ContactLimit, LimitPeriod, Settings};
 use domain::contact::{Contact, Profile, Target, TargetRef};
 use domain::ids::{ContactId, Ids, SenderId, SequenceId, TenantId};
-use domain::sender::{RampUp, SenderLimits};
+use domain::message::{Channel, ProviderKind};
+use domain::sender::{RampUp, Sender, SenderLimits};
 use domain::sequence::{Sequence, TargetKind};
 use domain::time::Timestamp;
 use engine::model::{StoredSequence, Version};
@@ -46,6 +47,8 @@ pub(super) struct StepSpec {
     pub business: bool,
     /// There is a template to fall back to.
     pub template: bool,
+    /// By which it may go, the wanted one first.
+    pub channels: Vec<Channel>,
     json: Value,
 }
 
@@ -97,7 +100,10 @@ fn at_version(step: &Value, number: u32) -> Value {
 #[derive(Debug, Clone)]
 pub(super) struct Scenario {
     pub tenant: TenantId,
+    /// By WhatsApp.
     pub sender: SenderId,
+    /// By email, where steps choose between the two.
+    pub email: Option<SenderId>,
     pub quiet: Option<Hours>,
     pub sequences: Vec<SequenceSpec>,
     /// What the sender may start in an hour and on a day, if there are limits.
@@ -154,6 +160,7 @@ impl Scenario {
         let mut scenario = Self {
             tenant,
             sender,
+            email: None,
             quiet,
             sequences,
             limits: SenderLimits { per_hour, ..SenderLimits::default() },
@@ -165,7 +172,45 @@ impl Scenario {
             settings,
         };
         scenario.limit(&mut Rng::stream(seed, 7));
+        scenario.choose(&mut Rng::stream(seed, 8));
         scenario
+    }
+
+    /// In some scenarios steps may go by email too.
+    fn choose(&mut self, rng: &mut Rng) {
+        if !rng.chance(350) {
+            return;
+        }
+        self.email = Some(SenderId::of(self.tenant, &mut Ids::from_seed(rng.bytes())));
+        for sequence in &mut self.sequences {
+            for step in sequence.versions.iter_mut().flat_map(|version| &mut version.steps) {
+                if !rng.chance(700) {
+                    continue;
+                }
+                step.channels = vec![Channel::Whatsapp, Channel::Email];
+                if rng.chance(300) {
+                    step.channels.reverse();
+                }
+                step.json["channel"] = json!("automatic");
+                step.json["channel_order"] = json!(step.channels);
+                if step.json["content"]["type"] == "text" {
+                    step.json["content"]["email"] = json!({"subject": "Retorno", "thread": "new"});
+                }
+            }
+        }
+    }
+
+    /// All but the second have an address of the kind.
+    pub(super) fn has_email(&self, contact: ContactId) -> bool {
+        self.email.is_some() && self.contacts.iter().position(|c| *c == contact).is_some_and(|index| index != 1)
+    }
+
+    pub(super) fn senders(&self) -> impl Iterator<Item = SenderId> {
+        std::iter::once(self.sender).chain(self.email)
+    }
+
+    pub(super) fn sender_of(&self, channel: Channel) -> Option<SenderId> {
+        if channel == Channel::Email { self.email } else { Some(self.sender) }
     }
 
     /// Limits for days, contacts and countries: so narrow that one too many is seen.
@@ -205,11 +250,16 @@ impl Scenario {
         drop(tables.create_account(&account));
         let sender = whatsapp_sender(self.sender, self.limits.clone(), now);
         drop(tables.save_sender(self.tenant, &sender));
+        if let Some(id) = self.email {
+            let sender = Sender::new(id, now, Channel::Email, ProviderKind::Ses, json!({"configuration_set": "all"}));
+            drop(tables.save_sender(self.tenant, &sender));
+        }
         for (index, id) in self.contacts.iter().enumerate() {
             let profile = Profile {
                 first_name: Some("Ana".into()),
                 phone: Some(format!("+{}", phone(index))),
                 whatsapp_id: Some(phone(index)),
+                email: self.has_email(*id).then(|| format!("ana{index}@example.com")),
                 ..Profile::default()
             };
             let mut contact = Contact::new(*id, profile, now);
@@ -357,5 +407,5 @@ fn step(key: String, dated: bool, rng: &mut Rng) -> StepSpec {
     if rng.chance(250) {
         json["on_failure"] = json!("stop");
     }
-    StepSpec { key, window, business, template, json }
+    StepSpec { key, window, business, template, channels: vec![Channel::Whatsapp], json }
 }

@@ -86,7 +86,12 @@ fn what_a_channel_cannot_take_is_not_said() {
     );
     let long = format!("{{% for i in (1..200) %}}{}{{% endfor %}}", "x".repeat(21));
     assert_eq!(unsaid(json!({"type": "text", "text": long}), Channel::Whatsapp), Code::ContentTooLong);
-    assert!(matches!(said(json!({"type": "text", "text": long}), Channel::Sms), Message::Text { .. }));
+    assert_eq!(unsaid(json!({"type": "text", "text": long}), Channel::Sms), Code::ContentTooLong);
+    let sms =
+        |length: usize| rich(json!({"text": format!("{{{{ contact.nope | default: '{}' }}}}", "é".repeat(length))}));
+    assert!(matches!(said(sms(1_600), Channel::Sms), Message::Text { .. }));
+    assert_eq!(unsaid(sms(1_601), Channel::Sms), Code::ContentTooLong);
+    assert!(matches!(said(sms(1_601), Channel::Conversation), Message::Text { .. }));
     let words = format!("{{% for i in (1..100) %}}{}{{% endfor %}}", "x".repeat(11));
     assert!(matches!(said(rich(json!({"text": words})), Channel::Whatsapp), Message::Rich(_)));
     let with_button = rich(json!({"text": words, "buttons": [{"id": "a", "title": "b"}]}));

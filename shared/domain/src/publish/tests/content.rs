@@ -281,6 +281,13 @@ fn a_long_sms_is_warned_of() {
     let variant = |text: &str, transliterate: bool| json!({"type": "text", "text": "x", "sms": {"text": text, "transliterate": transliterate}});
     check(variant(&"á".repeat(300), false), &[("/steps/0/content/sms/text", "sms_long")]);
     check(variant(&"á".repeat(300), true), &[]);
+    let too_long = |content: Value| {
+        let report = report(one_step(sms(content)), &Settings::default(), &[]);
+        found(&report.problems).iter().any(|problem| problem.1 == "too_long")
+    };
+    assert!(!too_long(variant(&"á".repeat(1_600), false)));
+    assert!(too_long(variant(&"á".repeat(1_601), false)));
+    assert!(too_long(json!({"type": "text", "text": "a".repeat(1_601)})));
 }
 
 #[test]

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use domain::account::LimitPeriod;
+use domain::message::Channel;
 use domain::time::NaiveDate;
 
 use super::super::calendar::local_day;
@@ -22,10 +23,12 @@ impl Model {
         now: i64,
         life: i64,
     ) {
-        if self.scenario.limits.per_hour.is_some() {
+        // The limits are the WhatsApp sender's.
+        let limited = call.channel == Channel::Whatsapp;
+        if limited && self.scenario.limits.per_hour.is_some() {
             self.takes_a_slot(call, now, life);
         }
-        if self.scenario.limits.count_days() {
+        if limited && self.scenario.limits.count_days() {
             self.within_the_day(call, claim, earlier, life);
         }
         self.within_the_contacts_limits(call, claim, earlier);

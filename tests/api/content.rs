@@ -127,6 +127,7 @@ async fn hostile_texts_are_refused_at_save_wherever_they_stand() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_preview_shows_emails_and_sms_before_there_is_a_sender() {
     let world = World::start().await;
+    world.without_senders().await;
     let step = |key: &str, channel: &str, content: Value| json!({"key": key, "wait": {"value": 1, "unit": "days"}, "channel": channel, "content": content});
     let email = json!({"type": "text", "text": "Olá {{ contact.first_name }}", "email": {
         "subject": "Fatura", "html": "<p>{{ contact.first_name }}</p>", "cc": ["{{ contact.assignee.email }}"]}});

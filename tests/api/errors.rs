@@ -141,6 +141,7 @@ async fn roles_and_tenants_are_kept_apart() {
 #[tokio::test(flavor = "multi_thread")]
 async fn publish_lists_every_mistake() {
     let world = World::start().await;
+    world.without_senders().await;
     let definition = json!({"name": "Dez erros", "target": "charge", "steps": [
         step("ok", 0, "minutes"),
         {"key": "a", "wait": {"value": 1, "unit": "days"}, "channel": "whatsapp",

@@ -154,3 +154,83 @@ async fn twilio_hears_what_it_understands_and_nothing_forged_gets_in() {
     // Replayed it is the same message.
     assert_eq!(form(signature).await.unwrap().status(), 200);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn by_aws_a_text_goes_out_and_a_reply_or_a_stop_ends_it() {
+    let world = World::start().await;
+    let sender = world.sender_of("sms").await;
+    goes_out_and_stops(&world, &sender, "aws_sms").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn by_aws_an_answer_that_never_came_is_no_second_message() {
+    let world = World::start().await;
+    let sender = world.sender_of("sms").await;
+    is_never_asked_twice(&world, &sender, "aws_sms").await;
+}
+
+/// Nobody waits for a delivery: what the carrier took is enough for the next step.
+#[tokio::test(flavor = "multi_thread")]
+async fn by_aws_a_text_of_which_nothing_is_told_is_sent() {
+    let world = World::start().await;
+    let sender = json!({"name": "Loja", "channel": "sms", "provider": "aws_sms",
+        "config": {"origination_identity": "pool-1", "message_type": "PROMOTIONAL"}, "credentials": {}});
+    let sender = id(&world.post("/v1/senders", sender).await);
+    let sequence = two_steps(&world, &sender).await;
+    fails(&world, "aws_sms", json!({"timeout": "after"})).await;
+    let (run, _) = enrolled(&world, &sequence).await;
+    world.advance(60).await;
+    let step = world.enrollment(&run).await["steps"][0].clone();
+    assert_eq!((&step["status"], &step["unknown"]), (&json!("sent"), &json!(true)), "no report will come: {step}");
+    world.advance(4 * DAY).await;
+    let ended = world.enrollment(&run).await;
+    assert_eq!((&ended["outcome"], &ended["steps"][1]["status"]), (&json!("completed"), &json!("sent")));
+    let sent = world.get("/_local/messages?channel=sms").await;
+    assert_eq!(sent["data"][1]["body"]["MessageType"], "PROMOTIONAL");
+    assert_eq!(sent["data"].as_array().unwrap().len(), 2);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_sender_beyond_its_spend_limit_parks_its_runs() {
+    let world = World::start().await;
+    let sender = world.sender_of("sms").await;
+    let sequence = two_steps(&world, &sender).await;
+    fails(&world, "aws_sms", json!({"error_code": "ServiceQuotaExceededException"})).await;
+    let (run, _) = enrolled(&world, &sequence).await;
+    world.advance(60).await;
+    let parked = world.enrollment(&run).await;
+    assert_eq!((&parked["state"], &parked["reason"]), (&json!("parked"), &json!("sender_suspended")), "{parked}");
+    let config = json!({"config": {"origination_identity": "+5511930001000", "configuration_set": "local"}});
+    world.client.patch(&format!("/v1/senders/{sender}"), &config).await.unwrap();
+    world.advance(DAY).await;
+    assert_eq!(world.enrollment(&run).await["steps"][0]["status"], "delivered");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_test_of_an_sms_goes_to_the_test_contact() {
+    let world = World::start().await;
+    let sender = world.sender_of("sms").await;
+    let sequence = two_steps(&world, &sender).await;
+    let contact = world.contact("Bia", "+5511912345678").await;
+    world.client.patch("/v1/account", &json!({"test_contact_id": contact})).await.unwrap();
+    world.post(&format!("/v1/sequences/{sequence}/test"), json!({"step": 1})).await;
+    world.advance(60).await;
+    assert_eq!(texts(&world).await, ["dois: Bia, pagou?\n\n1. Sim\n2. Não"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_sms_without_a_sender_is_not_published() {
+    let world = World::start().await;
+    world.without_sender_of("sms").await;
+    let mut draft = step("um", 0, "");
+    draft.as_object_mut().unwrap().remove("sender_id");
+    let draft = json!({"name": "SMS", "target": "contact", "steps": [draft]});
+    let sequence = id(&world.post("/v1/sequences", draft).await);
+    let found = world.post(&format!("/v1/sequences/{sequence}/validate"), json!({})).await;
+    let problem = &found["problems"][0];
+    assert_eq!(
+        (&problem["code"], &problem["pointer"]),
+        (&json!("sender_missing"), &json!("/steps/0/sender_id")),
+        "{found}"
+    );
+}

@@ -68,8 +68,30 @@ impl World {
         self.post("/_local/inbound", json!({"channel": "whatsapp", "from": from, "text": text})).await;
     }
 
+    /// As an account that has set up nothing yet.
+    pub(crate) async fn without_senders(&self) {
+        self.client.patch("/v1/account", &json!({"default_senders": {}})).await.unwrap();
+        for sender in self.get("/v1/senders").await["data"].as_array().unwrap() {
+            let (status, _) =
+                self.client.call(Method::DELETE, &format!("/v1/senders/{}", id(sender)), None).await.unwrap();
+            assert_eq!(status, 204);
+        }
+    }
+
     pub(crate) async fn default_sender(&self) -> String {
-        self.get("/v1/account").await["default_senders"]["whatsapp"].as_str().unwrap().to_owned()
+        self.sender_of("whatsapp").await
+    }
+
+    pub(crate) async fn sender_of(&self, channel: &str) -> String {
+        self.get("/v1/account").await["default_senders"][channel].as_str().unwrap().to_owned()
+    }
+
+    /// The account as it is before it has a sender of this channel.
+    pub(crate) async fn without_sender_of(&self, channel: &str) {
+        let sender = self.sender_of(channel).await;
+        self.client.patch("/v1/account", &json!({"default_senders": {channel: null}})).await.unwrap();
+        let (status, _) = self.client.call(Method::DELETE, &format!("/v1/senders/{sender}"), None).await.unwrap();
+        assert_eq!(status, 204);
     }
 }
 

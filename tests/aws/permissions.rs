@@ -56,6 +56,11 @@ fn used_by_services() -> BTreeSet<Grant> {
             }
         }
     }
+    // No email leaves the emulator.
+    for what in ["identity", "configuration-set"] {
+        let on = format!("arn:aws:ses:*:000000000000:{what}/*");
+        used.insert((resource("SendRole").into(), "ses:SendEmail".into(), on));
+    }
     for queue in ["StepQueue", "SchedulerDeadLetterQueue"] {
         used.insert((resource("SchedulerRole").into(), "sqs:SendMessage".into(), queue_arn(queue)));
     }

@@ -52,7 +52,7 @@ async fn unknown_fields_are_refused_everywhere() {
         ("/_local/statuses", json!({"auto": ["sent"], "x": 1})),
         ("/_local/templates", json!({"templates": [], "x": 1})),
         ("/_local/inbound", json!({"channel": "whatsapp", "from": "+5511987654321", "text": "hi", "x": 1})),
-        ("/_local/inbound", json!({"channel": "sms", "from": "+5511987654321", "text": "hi"})),
+        ("/_local/inbound", json!({"channel": "sms", "from": "Ana", "text": "hi"})),
         (
             "/_local/inbound",
             json!({"channel": "whatsapp", "from": "+5511987654321", "text": "hi", "sender_id": "snd_x"}),

@@ -8,7 +8,6 @@
 //! What must not live here: decisions about when or whether to send, storage, retries (an adapter
 //! calls its provider once), and logs of message bodies, texts, addresses or secrets.
 
-#[allow(dead_code, reason = "its adapters come one by one")]
 mod aws;
 pub mod aws_sms;
 mod call;

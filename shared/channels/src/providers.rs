@@ -178,7 +178,6 @@ impl Providers {
                 }
                 None => SendOutcome::Refused(unreadable()),
             },
-            _ => SendOutcome::Refused(unreadable()),
         };
         let provider = sender.provider.as_str();
         match &outcome {
@@ -209,9 +208,9 @@ impl Providers {
     /// By Meta, or by AWS for whom the sender is there.
     async fn whatsapp(&self, sender: &Sender, config: &Value, credentials: &Value, outbound: &Outbound) -> SendOutcome {
         let Ok(config) = whatsapp_cloud::Config::parse(config) else { return SendOutcome::Refused(unreadable()) };
-        if let Some(relay) = &config.relay {
-            let client = self.aws.social(relay.region.as_deref(), self.origin(sender.provider));
-            return whatsapp_cloud::relay(&client, &config, relay, outbound).await;
+        if config.relay_phone_number_id.is_some() {
+            let client = self.aws.social(config.relay_region.as_deref(), self.origin(sender.provider));
+            return whatsapp_cloud::relay(&client, &config, outbound).await;
         }
         let Ok(credentials) = whatsapp_cloud::Credentials::parse(credentials) else {
             return SendOutcome::Refused(unreadable());
@@ -251,10 +250,9 @@ impl Providers {
         let topics = match sender.provider {
             ProviderKind::Ses => ses::Config::parse(&sender.config).map(|config| config.topic_arns),
             ProviderKind::AwsSms => aws_sms::Config::parse(&sender.config).map(|config| config.topic_arns),
-            ProviderKind::WhatsappCloud => match relay(sender) {
-                Some(relay) => Ok(relay.topic_arn.map(|topic| vec![topic])),
-                None => return Ok(verify(sender, webhook, credentials, now)),
-            },
+            ProviderKind::WhatsappCloud if is_relayed(&sender.config) => {
+                whatsapp_cloud::Config::parse(&sender.config).map(|config| config.relay_topic_arn.map(|arn| vec![arn]))
+            }
             _ => return Ok(verify(sender, webhook, credentials, now)),
         };
         let Ok(topics) = topics else { return Ok(false) };
@@ -268,10 +266,8 @@ impl Providers {
     /// [`Unavailable`] when it cannot be done now.
     pub async fn confirm(&self, sender: &Sender, webhook: &Webhook<'_>) -> Result<(), Unavailable> {
         match sender.provider {
-            ProviderKind::Ses | ProviderKind::AwsSms => {
-                sns::confirm(&self.http, self.origin(sender.provider), webhook.raw).await
-            }
-            ProviderKind::WhatsappCloud if relay(sender).is_some() => {
+            ProviderKind::WhatsappCloud if !is_relayed(&sender.config) => Ok(()),
+            ProviderKind::Ses | ProviderKind::AwsSms | ProviderKind::WhatsappCloud => {
                 sns::confirm(&self.http, self.origin(sender.provider), webhook.raw).await
             }
             _ => Ok(()),
@@ -286,7 +282,7 @@ impl Providers {
         let not_listed = || Err(Refusal { reaction: Reaction::Message, code: "not_listed".into(), retry_after: None });
         match sender.provider {
             // AWS has no list with what a template asks for.
-            ProviderKind::WhatsappCloud if relay(sender).is_some() => not_listed(),
+            ProviderKind::WhatsappCloud if is_relayed(&sender.config) => not_listed(),
             ProviderKind::WhatsappCloud => {
                 let (config, credentials) = whatsapp_parts(&self.config(sender), credentials)?;
                 whatsapp_cloud::templates(&self.http, &config, &credentials).await
@@ -303,8 +299,8 @@ fn unreadable() -> Refusal {
 }
 
 /// Whether AWS stands between a WhatsApp sender and Meta.
-fn relay(sender: &Sender) -> Option<whatsapp_cloud::Relay> {
-    whatsapp_cloud::Config::parse(&sender.config).ok()?.relay
+fn is_relayed(config: &Value) -> bool {
+    config["relay_phone_number_id"].is_string()
 }
 
 fn whatsapp_parts(
@@ -366,10 +362,6 @@ pub fn check_config(kind: ProviderKind, config: &Value) -> Result<(), Vec<FieldE
         ProviderKind::Http => http_sender::Config::parse(config).map(drop).map_err(|e| e.0),
         ProviderKind::Sinch => sinch::Config::parse(config).map(drop).map_err(|e| e.0),
         ProviderKind::SinchSms => sinch_sms::Config::parse(config).map(drop).map_err(|e| e.0),
-        _ => {
-            let detail = "this provider is not available yet".into();
-            Err(vec![FieldError { pointer: String::new(), code: "invalid_value", detail }])
-        }
     }
 }
 
@@ -380,7 +372,7 @@ pub fn check_config(kind: ProviderKind, config: &Value) -> Result<(), Vec<FieldE
 /// Every wrong field; details never repeat a value.
 pub fn check_credentials(kind: ProviderKind, config: &Value, credentials: &Value) -> Result<(), Vec<FieldError>> {
     match kind {
-        ProviderKind::WhatsappCloud if config["relay"].is_object() => check(credentials, &[]).map_err(|e| e.0),
+        ProviderKind::WhatsappCloud if is_relayed(config) => check(credentials, &[]).map_err(|e| e.0),
         ProviderKind::WhatsappCloud => whatsapp_cloud::Credentials::parse(credentials).map(drop).map_err(|e| e.0),
         ProviderKind::Chatwoot => chatwoot::Credentials::parse(credentials).map(drop).map_err(|e| e.0),
         // Called with the deployment's own role.
@@ -389,7 +381,6 @@ pub fn check_credentials(kind: ProviderKind, config: &Value, credentials: &Value
         ProviderKind::Http => http_sender::Credentials::parse(credentials).map(drop).map_err(|e| e.0),
         ProviderKind::Sinch => sinch::Credentials::parse(credentials).map(drop).map_err(|e| e.0),
         ProviderKind::SinchSms => sinch_sms::Credentials::parse(credentials).map(drop).map_err(|e| e.0),
-        _ => Ok(()),
     }
 }
 
@@ -416,7 +407,7 @@ pub fn verify(sender: &Sender, webhook: &Webhook<'_>, credentials: &Value, now: 
         ProviderKind::Http => {
             http_sender::Credentials::parse(credentials).is_ok_and(|known| http_sender::verify(webhook, &known, now))
         }
-        _ => false,
+        ProviderKind::Ses | ProviderKind::AwsSms => false,
     }
 }
 
@@ -477,6 +468,5 @@ pub fn normalise(sender: &Sender, webhook: &Webhook<'_>, now: Timestamp) -> Resu
         },
         ProviderKind::SinchSms => Ok(sinch_sms::normalise(webhook.raw, now)?.into_iter().collect()),
         ProviderKind::Http => Ok(http_sender::normalise(webhook, sender.channel, now)?.into_iter().collect()),
-        _ => Ok(Vec::new()),
     }
 }

@@ -290,7 +290,8 @@ fn subscribe_url(text: &str, topic: &Topic) -> Option<Url> {
 }
 
 fn address(text: &str, is_host: impl Fn(&str) -> bool) -> Option<Url> {
-    let url = Url::parse(text).ok()?;
+    // A URL's parser would pass over blanks.
+    let url = Url::parse(text).ok().filter(|_| text.bytes().all(|b| b.is_ascii_graphic()))?;
     let host = url.scheme() == "https" && url.port().is_none() && url.host_str().is_some_and(is_host);
     (host && url.username().is_empty() && url.password().is_none() && url.fragment().is_none()).then_some(url)
 }
@@ -342,6 +343,7 @@ mod tests {
             "https://s3.us-east-1.amazonaws.com/x.pem",
             "https://sns..amazonaws.com/x.pem",
             "https://sns.amazonaws.com/x.pem",
+            "https://sns.us-east-1.amazonaws.com/x.pem ",
             "https://169.254.169.254/x.pem",
             "file:///x.pem",
             "",

@@ -63,7 +63,7 @@ fn payloads_become_these_events() {
 #[test]
 fn what_aws_relays_reads_as_what_meta_writes() {
     let relayed = Config::parse(&json!({"phone_number_id": "106540352242922", "waba_id": "102290129340398",
-        "relay": {"phone_number_id": "phone-number-id-01"}}))
+        "relay_phone_number_id": "phone-number-id-01"}))
     .unwrap();
     let posted = |message: &str| {
         let posted = json!({"Type": "Notification", "MessageId": "1", "TopicArn": "arn:aws:sns:sa-east-1:123456789012:w",
@@ -221,11 +221,11 @@ fn mutated_bodies_are_survived() {
                 InboundEvent::OptOut { from, id, .. } | InboundEvent::NumberChanged { from, id, .. } => {
                     (id, Some(from))
                 }
-                InboundEvent::Conversation(_) | InboundEvent::Identified { .. } => panic!("seed {seed}: {event:?}"),
                 InboundEvent::OptIn { from, .. } => {
                     assert!(!from.is_empty(), "seed {seed}");
                     continue;
                 }
+                InboundEvent::Conversation(_) | InboundEvent::Identified { .. } => panic!("seed {seed}: {event:?}"),
                 InboundEvent::Template(told) => (&told.name, None),
                 other => panic!("seed {seed}: no event of WhatsApp's: {other:?}"),
             };

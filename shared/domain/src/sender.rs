@@ -56,6 +56,11 @@ impl Sender {
         }
     }
 
+    /// Whether answers come back to us: an email is answered to whichever mailbox its sender names.
+    pub fn sees_replies(&self) -> bool {
+        self.provider != ProviderKind::Ses || self.config["inbound_domain"].is_string()
+    }
+
     /// WhatsApp's 24 h customer service window: outside it only templates go out.
     pub fn has_reply_window(&self) -> bool {
         match self.provider {

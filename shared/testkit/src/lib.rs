@@ -4,6 +4,10 @@
 //! loopback and refuse what those refuse; [`stand_in`] is what they share; [`local`] holds the bodies of the
 //! local runner's `_local` routes and the record of accepted messages. The routes themselves, the clock and
 //! the delivery of webhooks belong to the local runner and reach a stand-in as callbacks.
+//! [`whatsapp`], [`twilio`], [`chatwoot`] and [`mercadopago`] speak their originals' real HTTP on loopback and refuse what those
+//! refuse; [`stand_in`] is what the stand-ins of message providers share; [`local`] holds the bodies of
+//! the local runner's `_local` routes and the record of accepted messages. The routes themselves, the
+//! clock and the delivery of webhooks belong to the local runner and reach a stand-in as callbacks.
 //!
 //! Nothing here uses the adapters of `channels`: a stand-in that shared code with what it tests
 //! would agree with its mistakes.

@@ -122,6 +122,9 @@ pub struct TemplateEntry {
     /// Meta's word: `APPROVED`, `PENDING`, `REJECTED`, `PAUSED`, `DISABLED` …
     #[serde(default = "approved")]
     pub status: String,
+    /// `UTILITY`, `MARKETING`, `AUTHENTICATION`.
+    #[serde(default = "utility")]
+    pub category: String,
     /// Left out, the first use decides.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub body_parameters: Option<u32>,
@@ -133,6 +136,10 @@ pub struct TemplateEntry {
 
 fn approved() -> String {
     "APPROVED".into()
+}
+
+fn utility() -> String {
+    "UTILITY".into()
 }
 
 /// One request that a stand-in accepted, as `GET /_local/messages` shows it.

@@ -169,7 +169,7 @@ async fn only_what_its_topic_publishes_counts() {
     let mut config = access().config;
     config["topic_arns"] = json!(["arn:aws:sns:us-east-1:000000000000:other"]);
     assert!(!world.verify_for(&config, good, NOW).await);
-    config["topic_arns"] = json!(["arn:aws:sns:us-east-1:000000000000:aws_sms"]);
+    config["topic_arns"] = json!(["arn:aws:sns:us-east-1:000000000000:ritmo"]);
     assert!(world.verify_for(&config, good, NOW).await);
 }
 

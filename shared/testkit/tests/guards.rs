@@ -83,6 +83,7 @@ const ROWS: &[Row] = &[
     engine("migrate in plan", 653, &[MigrateInPlan]),
     engine("migrate bumps", 73, &[MigrateBumps]),
     engine("migrate position", 92, &[MigratePosition]),
+    engine("behind arrived", 19_875, &[BehindArrived]),
     engine("on its version", 3118, &[OnItsVersion]),
     store("reserve: others' slots", 1, |s| s.reserve_ignores_others = true),
     engine("slot: age", 168, &[SlotAge]),

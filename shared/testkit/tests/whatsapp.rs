@@ -354,6 +354,31 @@ async fn a_set_template_list_decides() {
 }
 
 #[tokio::test]
+async fn only_what_the_synced_list_calls_marketing_goes_by_the_marketing_endpoint() {
+    let mut world = World::new().await;
+    let body = json!({"templates": [
+        {"name": "promo", "language": "pt_BR", "category": "MARKETING", "body_parameters": 1},
+        {"name": "fatura", "language": "pt_BR", "body_parameters": 0}]});
+    world.stand_in.set_templates(serde_json::from_value(body).unwrap()).unwrap();
+    world.config["marketing"] = json!("marketing_messages");
+    let mut sender = sender(&world.config);
+    let send =
+        async |sender: &Sender, outbound: &Outbound| world.providers.send(sender, &world.credentials, outbound).await;
+    let by = |nth: usize| world.desk.messages(None, None)[nth].body.get("product_policy").cloned();
+    // Never synced, nobody knows the category.
+    assert!(matches!(send(&sender, &template("promo", &["1"])).await, SendOutcome::Accepted { .. }));
+    assert_eq!(by(0), None);
+    sender.templates = Some(world.providers.templates(&sender, &world.credentials).await.unwrap());
+    assert!(matches!(send(&sender, &template("promo", &["1"])).await, SendOutcome::Accepted { .. }));
+    assert_eq!(by(1), Some(json!("CLOUD_API_FALLBACK")));
+    assert!(matches!(send(&sender, &template("fatura", &[])).await, SendOutcome::Accepted { .. }));
+    assert_eq!(by(2), None);
+    // Meta calls it otherwise meanwhile: the endpoint refuses what it is not for.
+    sender.templates.iter_mut().flatten().for_each(|known| known.category = Some("MARKETING".into()));
+    assert_eq!(reaction(send(&sender, &template("fatura", &[])).await), (Reaction::Message, "100".into()));
+}
+
+#[tokio::test]
 async fn long_template_lists_are_read_over_all_pages() {
     let world = World::new().await;
     let templates: Vec<Value> =
@@ -529,4 +554,68 @@ async fn the_log_survives_a_restart_and_a_torn_last_line() {
     assert_eq!(third.len(), 3);
     assert_ne!(third[2].provider_message_id, third[0].provider_message_id);
     std::fs::remove_file(&path).unwrap();
+}
+
+#[tokio::test]
+async fn aws_relays_metas_bodies_both_ways() {
+    let mut world = World::new().await;
+    let relayed = SenderAccess {
+        config: json!({"phone_number_id": "777", "waba_id": "888", "relay_phone_number_id": "phone-number-id-01"}),
+        credentials: json!({}),
+        ..access()
+    };
+    world.desk.register(SenderAccess { sender_id: "snd_two".into(), ..relayed.clone() });
+    let origin = serve(&world.stand_in).await;
+    let keys = aws_credential_types::Credentials::new("id", "secret", None, None, "test");
+    let sdk = aws_config::SdkConfig::builder()
+        .region(aws_config::Region::from_static("us-east-1"))
+        .credentials_provider(aws_credential_types::provider::SharedCredentialsProvider::new(keys))
+        .build();
+    world.providers = Providers::new(&sdk).unwrap().with_account(testkit::sns::ACCOUNT).with_origin(KIND, origin);
+    (world.config, world.credentials) = (relayed.config.clone(), json!({}));
+    // Proven by the certificate that SNS names, which is fetched; the app secret of nobody signs here.
+    let receive = async |delivery: &WebhookDelivery| {
+        let headers = http::HeaderMap::new();
+        let now = *world.now.lock().unwrap();
+        let sender = sender(&world.config);
+        let check = async |raw: &[u8]| {
+            let webhook = Webhook { raw, headers: &headers, query: &[] };
+            world.providers.verify(&sender, &webhook, &world.credentials, now).await.unwrap()
+        };
+        assert!(check(delivery.body.as_bytes()).await);
+        assert!(!check(delivery.body.replace("biz_opaque", "biz_0paque").replace("Ol", "ol").as_bytes()).await);
+        let webhook = Webhook { raw: delivery.body.as_bytes(), headers: &headers, query: &[] };
+        channels::normalise(&sender, &webhook, now).unwrap()
+    };
+    let failure = async || {
+        let scheduled = std::mem::take(&mut *world.scheduled.lock().unwrap());
+        let [InboundEvent::Status(status)] = &receive(&scheduled[0].1).await[..] else { panic!() };
+        assert_eq!((scheduled.len(), status.status), (1, DeliveryStatus::Failed));
+        assert_eq!(status.reference.map(|r| r.0), Some(reference(2)));
+        let refusal = status.refusal.clone().unwrap();
+        (refusal.reaction, refusal.code)
+    };
+    assert!(matches!(world.send(&text("oi")).await, SendOutcome::Accepted { .. }));
+    assert_eq!(failure().await, (Reaction::OutsideWindow, "131047".into()));
+    let body = serde_json::from_value(json!({"channel": "whatsapp", "from": PHONE, "text": "Olá"})).unwrap();
+    let inbound = world.stand_in.inbound(&relayed, &body).unwrap().remove(0);
+    let [InboundEvent::Message(message)] = &receive(&inbound).await[..] else { panic!() };
+    assert_eq!(message.text.as_deref(), Some("Olá"));
+    assert!(matches!(world.send(&text("Tudo bem?")).await, SendOutcome::Accepted { .. }));
+    let sent = world.desk.messages(None, None).remove(0);
+    assert_eq!((sent.text.as_str(), sent.attempt()), ("Tudo bem?", Some(reference(2))));
+    let scheduled = std::mem::take(&mut *world.scheduled.lock().unwrap());
+    for ((_, delivery), expected) in scheduled.iter().zip([DeliveryStatus::Sent, DeliveryStatus::Delivered]) {
+        let [InboundEvent::Status(status)] = &receive(delivery).await[..] else { panic!() };
+        assert_eq!((status.status, status.reference.map(|r| r.0)), (expected, Some(reference(2))));
+    }
+    world.fault(json!({"provider": "whatsapp_cloud", "fail": [{"error_code": 131026},
+        {"error_code": "ThrottledRequestException"}, {"error_code": "AccessDeniedException"}, {"timeout": "after"}]}));
+    assert!(matches!(world.send(&text("oi")).await, SendOutcome::Accepted { .. }));
+    assert_eq!(failure().await, (Reaction::Recipient, "131026".into()));
+    assert_eq!(reaction(world.send(&text("oi")).await), (Reaction::Throttled, "ThrottledRequestException".into()));
+    assert_eq!(reaction(world.send(&text("oi")).await), (Reaction::Sender, "AccessDeniedException".into()));
+    assert_eq!(world.send(&text("oi")).await, SendOutcome::Ambiguous);
+    world.config["relay_phone_number_id"] = json!("phone-number-id-02");
+    assert_eq!(reaction(world.send(&text("oi")).await), (Reaction::Sender, "ResourceNotFoundException".into()));
 }

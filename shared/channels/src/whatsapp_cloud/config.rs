@@ -30,9 +30,17 @@ pub struct Config {
     /// How templates of the category MARKETING go out.
     #[serde(default)]
     pub marketing: Marketing,
-    /// Messages go out through AWS, and come in through its topics.
+    /// AWS's id of the number (`phone-number-id-…`): messages go out through AWS End User Messaging Social,
+    /// which is called as the deployment itself, and come in through a topic of SNS.
     #[serde(default)]
-    pub relay: Option<Relay>,
+    pub relay_phone_number_id: Option<String>,
+    /// The deployment's own, if left out.
+    #[serde(default)]
+    pub relay_region: Option<String>,
+    /// The topic to which AWS tells all of the business account. If left out, those of the deployment's own
+    /// AWS account count.
+    #[serde(default)]
+    pub relay_topic_arn: Option<String>,
 }
 
 /// The endpoint for templates that the synced list calls MARKETING.
@@ -44,21 +52,6 @@ pub enum Marketing {
     Cloud,
     /// Meta's Marketing Messages API.
     MarketingMessages,
-}
-
-/// A number that belongs to AWS End User Messaging Social. AWS is called as the deployment itself.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Relay {
-    /// AWS's id of the number: `phone-number-id-…`.
-    pub phone_number_id: String,
-    /// The deployment's own, if left out.
-    #[serde(default)]
-    pub region: Option<String>,
-    /// The SNS topic to which AWS tells all of the business account. If left out, those of the deployment's
-    /// own AWS account count.
-    #[serde(default)]
-    pub topic_arn: Option<String>,
 }
 
 fn default_api_version() -> String {
@@ -74,25 +67,25 @@ impl Config {
         let id = "1 to 64 letters, digits, - or _";
         let origin = "an origin (scheme, host and port)";
         let ways = "cloud or marketing_messages";
-        let mut texts = value.clone();
-        let relay = texts.as_object_mut().and_then(|object| object.remove("relay")).filter(|relay| !relay.is_null());
-        let of_texts = check(
-            &texts,
+        let rule = |name, required, valid, expected| Rule { name, required, valid, expected };
+        let checked = check(
+            value,
             &[
-                Rule { name: "phone_number_id", required: true, valid: is_path_id, expected: id },
-                Rule { name: "waba_id", required: true, valid: is_path_id, expected: id },
-                Rule { name: "api_version", required: false, valid: is_version, expected: "a version like v24.0" },
-                Rule { name: "base_url", required: false, valid: is_origin, expected: origin },
-                Rule { name: "marketing", required: false, valid: is_marketing, expected: ways },
+                rule("phone_number_id", true, is_path_id as fn(&str) -> bool, id),
+                rule("waba_id", true, is_path_id, id),
+                rule("api_version", false, is_version, "a version like v24.0"),
+                rule("base_url", false, is_origin, origin),
+                rule("marketing", false, is_marketing, ways),
+                rule("relay_phone_number_id", false, is_relay_id, "AWS's id: phone-number-id-…"),
+                rule("relay_region", false, is_path_id, "an AWS region like sa-east-1"),
+                rule("relay_topic_arn", false, is_topic, "the ARN of an SNS topic"),
             ],
         );
-        let mut errors = of_texts.err().map(|errors| errors.0).unwrap_or_default();
-        if let Some(relay) = &relay {
-            errors.extend(wrong_relay(relay));
-            if texts["marketing"] == "marketing_messages" {
-                let detail = "AWS relays to the Cloud API alone".into();
-                errors.push(FieldError { pointer: "/marketing".into(), code: "invalid_value", detail });
-            }
+        let mut errors = checked.err().map(|errors| errors.0).unwrap_or_default();
+        let relayed = value["relay_phone_number_id"].is_string();
+        if relayed && value["marketing"] == "marketing_messages" {
+            let detail = "AWS relays to the Cloud API alone".into();
+            errors.push(FieldError { pointer: "/marketing".into(), code: "invalid_value", detail });
         }
         if errors.is_empty() { deserialize(value) } else { Err(FieldErrors(errors)) }
     }
@@ -102,16 +95,6 @@ impl Config {
         let origin = self.base_url.as_deref().unwrap_or(DEFAULT_ORIGIN).trim_end_matches('/');
         format!("{origin}/{}/{node}/{edge}", self.api_version)
     }
-}
-
-fn wrong_relay(relay: &Value) -> Vec<FieldError> {
-    let rules = [
-        Rule { name: "phone_number_id", required: true, valid: is_relay_id, expected: "AWS's id: phone-number-id-…" },
-        Rule { name: "region", required: false, valid: is_path_id, expected: "an AWS region like sa-east-1" },
-        Rule { name: "topic_arn", required: false, valid: is_topic, expected: "the ARN of an SNS topic" },
-    ];
-    let wrong = check(relay, &rules).err().map(|errors| errors.0).unwrap_or_default();
-    wrong.into_iter().map(|error| FieldError { pointer: format!("/relay{}", error.pointer), ..error }).collect()
 }
 
 fn is_relay_id(text: &str) -> bool {
@@ -207,28 +190,31 @@ mod tests {
 
     #[test]
     fn a_relay_is_awss_and_has_no_marketing_endpoint() {
-        let parse = |relay: Value, marketing: Value| {
-            let config = json!({"phone_number_id": "1", "waba_id": "2", "relay": relay, "marketing": marketing});
+        let parse = |more: Value| {
+            let mut config = json!({"phone_number_id": "1", "waba_id": "2"});
+            config.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
             Config::parse(&config).map_err(|errors| {
                 errors.0.into_iter().map(|e| format!("{} {}", e.pointer, e.code)).collect::<Vec<_>>().join(", ")
             })
         };
-        assert_eq!(parse(json!(null), json!(null)).unwrap().relay, None);
-        assert_eq!(parse(json!(null), json!("marketing_messages")).unwrap().marketing, Marketing::MarketingMessages);
-        let relay = parse(json!({"phone_number_id": "phone-number-id-01"}), json!("cloud")).unwrap().relay.unwrap();
-        assert_eq!((relay.phone_number_id.as_str(), relay.region), ("phone-number-id-01", None));
-        for (relay, marketing, wrong) in [
-            (json!({"phone_number_id": "1"}), "cloud", "/relay/phone_number_id invalid_value"),
+        assert_eq!(parse(json!({"marketing": null})).unwrap().marketing, Marketing::Cloud);
+        let own = parse(json!({"marketing": "marketing_messages"})).unwrap();
+        assert_eq!((own.marketing, own.relay_phone_number_id), (Marketing::MarketingMessages, None));
+        let relay = json!({"relay_phone_number_id": "phone-number-id-01", "marketing": "cloud"});
+        assert_eq!(parse(relay).unwrap().relay_phone_number_id.as_deref(), Some("phone-number-id-01"));
+        for (more, wrong) in [
+            (json!({"relay_phone_number_id": "1"}), "/relay_phone_number_id invalid_value"),
             (
-                json!({"region": "sa east"}),
-                "cloud",
-                "/relay/phone_number_id missing_field, /relay/region invalid_value",
+                json!({"relay_region": "sa east", "relay_topic_arn": "social"}),
+                "/relay_region invalid_value, /relay_topic_arn invalid_value",
             ),
-            (json!("phone-number-id-01"), "cloud", "/relay invalid_type"),
-            (json!({"phone_number_id": "phone-number-id-01"}), "marketing_messages", "/marketing invalid_value"),
-            (json!(null), "mm", "/marketing invalid_value"),
+            (
+                json!({"relay_phone_number_id": "phone-number-id-01", "marketing": "marketing_messages"}),
+                "/marketing invalid_value",
+            ),
+            (json!({"marketing": "mm"}), "/marketing invalid_value"),
         ] {
-            assert_eq!(parse(relay, json!(marketing)).unwrap_err(), wrong);
+            assert_eq!(parse(more).unwrap_err(), wrong);
         }
     }
 

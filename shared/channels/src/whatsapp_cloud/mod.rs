@@ -16,7 +16,7 @@ mod verify;
 
 pub use body::body;
 pub use classify::classify;
-pub use config::{Config, Credentials, DEFAULT_API_VERSION, DEFAULT_ORIGIN, Marketing, Relay};
+pub use config::{Config, Credentials, DEFAULT_API_VERSION, DEFAULT_ORIGIN, Marketing};
 pub use normalise::{MAX_EVENTS, normalise};
 pub(crate) use relay::relay;
 pub use send::send;

@@ -31,7 +31,7 @@ pub const MAX_EVENTS: usize = 1_000;
 /// # Errors
 /// [`Malformed`] when the body is no JSON, or for a relay no message of SNS's.
 pub fn normalise(raw: &[u8], config: &Config) -> Result<Vec<InboundEvent>, Malformed> {
-    let body: Value = match &config.relay {
+    let body: Value = match &config.relay_phone_number_id {
         None => serde_json::from_slice(raw).map_err(|_| Malformed)?,
         Some(_) => relayed(raw)?.unwrap_or_default(),
     };

@@ -8,7 +8,7 @@ use domain::message::{Outbound, Reaction, Refusal, SendOutcome};
 use serde_json::{Value, json};
 
 use super::body::body;
-use super::config::{Config, Relay};
+use super::config::Config;
 use super::send::not_for_whatsapp;
 use crate::aws::Failure;
 use crate::call::{by_status, refused};
@@ -16,13 +16,13 @@ use crate::foreign::text;
 use crate::{Malformed, sns};
 
 /// Sends one message, once. What Meta refuses comes back as a `failed` status.
-pub(crate) async fn relay(client: &Client, config: &Config, relay: &Relay, outbound: &Outbound) -> SendOutcome {
+pub(crate) async fn relay(client: &Client, config: &Config, outbound: &Outbound) -> SendOutcome {
     if let Some(outcome) = not_for_whatsapp(outbound) {
         return outcome;
     }
     let call = client
         .send_whats_app_message()
-        .origination_phone_number_id(&relay.phone_number_id)
+        .set_origination_phone_number_id(config.relay_phone_number_id.clone())
         .meta_api_version(&config.api_version)
         .message(Blob::new(body(outbound).to_string()));
     match call.send().await {
@@ -88,16 +88,15 @@ mod tests {
         let sdk =
             SdkConfig::builder().region(Region::from_static("us-east-1")).credentials_provider(credentials).build();
         let config = json!({"phone_number_id": "1", "waba_id": "2", "api_version": "v20.0",
-            "relay": {"phone_number_id": "phone-number-id-01", "region": "sa-east-1"}});
+            "relay_phone_number_id": "phone-number-id-01", "relay_region": "sa-east-1"});
         let config = Config::parse(&config).unwrap();
-        let to_aws = config.relay.as_ref().unwrap();
         let outbound = Outbound {
             reference: AttemptRef::parse(&format!("enr_{}.1", "A".repeat(43))).unwrap(),
             to: Recipient::Phone("5511987654321".into()),
             message: Message::Text { text: "oi".into() },
         };
-        let client = Aws::new(&sdk).social(to_aws.region.as_deref(), Some(&origin));
-        let outcome = relay(&client, &config, to_aws, &outbound).await;
+        let client = Aws::new(&sdk).social(config.relay_region.as_deref(), Some(&origin));
+        let outcome = relay(&client, &config, &outbound).await;
         let request = requests.lock().unwrap().remove(0);
         (outcome, request)
     }

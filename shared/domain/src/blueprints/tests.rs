@@ -31,6 +31,7 @@ fn other(channel: &str, provider: &str) -> crate::sender::Sender {
     let mut sender = sender(2, None);
     sender.channel = serde_json::from_value(channel.into()).unwrap();
     sender.provider = serde_json::from_value(provider.into()).unwrap();
+    sender.config = serde_json::json!({"inbound_domain": "re.example.com"});
     sender
 }
 

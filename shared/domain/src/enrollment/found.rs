@@ -37,6 +37,24 @@ fn a_delivery_after_a_reported_failure_closes_the_step_again() {
 }
 
 #[test]
+fn a_delivery_after_a_move_to_another_order_is_not_followed_by_an_earlier_step() {
+    let (world, reopened, attempt) = reopened();
+    let mut there = World::new();
+    there.sequence.steps.swap(0, 1);
+    let moved = reopened.migrated(2, &world.sequence, &there.planning(), START).unwrap();
+    assert_eq!((moved.step, moved.records[0].key.as_str()), (0, "one"), "`two` is next, and `one` behind it");
+    let planned = there.planned(&moved, START.plus_days(3));
+    for e in [moved.clone(), moved.paused(START).unwrap()] {
+        let delivered = there.status(&e, attempt, DeliveryStatus::Delivered, START).unwrap();
+        assert!(!delivered.may_claim(planned.generation, planned.step));
+        let resumed = delivered.resumed(control::ResumeMode::RestartWait, &there.planning(), START);
+        let e = resumed.unwrap_or(delivered);
+        assert_eq!((e.state, e.step), (State::Waiting, 2), "on to `three`");
+        assert!(e.records.iter().all(|r| r.key != "two" || r.status == StepStatus::Pending));
+    }
+}
+
+#[test]
 fn settling_a_second_attempt_never_lowers_what_the_first_reached() {
     let (world, reopened, attempt) = reopened();
     let sending = world.claimed(&reopened, START);

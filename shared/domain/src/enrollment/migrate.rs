@@ -96,7 +96,7 @@ impl Enrollment {
     }
 
     /// What was planned of a step that is not the next one any more.
-    fn forget_plan(&mut self, key: Option<&String>) {
+    pub(super) fn forget_plan(&mut self, key: Option<&String>) {
         let planned = |r: &&mut super::types::StepRecord| r.status == StepStatus::Scheduled && Some(&r.key) == key;
         if let Some(record) = self.body.records.iter_mut().find(planned) {
             record.status = StepStatus::Pending;

@@ -90,15 +90,26 @@ impl super::types::StepRecord {
 }
 
 impl Enrollment {
-    /// A step that was opened again has reached the person by its first message: what is planned of
-    /// it must not be sent any more.
+    /// A step that was opened again has reached the person by its first message: what is planned of it
+    /// must not be sent any more. Nor must a step before it, to which a move to another order has led
+    /// meanwhile: it goes on behind what has arrived, as the move would have done.
     fn close_again(&mut self, record: usize, planning: &Planning<'_>, now: Timestamp) {
         let record = &self.body.records[record];
-        let current = planning.step(self.step).is_some_and(|s| s.key == record.key);
-        if self.state == State::Waiting && current && record.possibly_sent() {
-            self.schedule(planning, now);
-            self.next_generation();
+        let index = planning.sequence.steps.iter().position(|s| s.key == record.key).map(|index| index as u32);
+        let Some(index) = index.filter(|index| *index >= self.step && record.possibly_sent()) else { return };
+        if matches!(self.state, State::Sending | State::Finished(_)) {
+            return;
         }
+        if guard!(BehindArrived, index > self.step) {
+            let was_next = planning.step(self.step).map(|s| &s.key);
+            self.forget_plan(was_next);
+            self.step = index;
+        }
+        // Otherwise whoever resumes it finds that the step is done.
+        if self.state == State::Waiting {
+            self.schedule(planning, now);
+        }
+        self.next_generation();
     }
 
     /// `failed` after acceptance.

@@ -16,6 +16,7 @@ pub(super) fn step(sequence: &Sequence, step: &Step, at: &str, facts: &Facts<'_>
     bot(step, at, &senders, found);
     audio(step, at, &senders, found);
     email(sequence, step, at, &senders, facts, found);
+    replies(sequence, at, &senders, found);
     message_templates::usage(sequence, step, at, facts, found);
     sms(step, at, facts, found);
     static_fallback(step, at, found);
@@ -153,6 +154,14 @@ fn audio(step: &Step, at: &str, senders: &Senders<'_>, found: &mut Findings) {
 }
 
 /// An email that begins a thread names its subject; one that stays in a thread has that thread's.
+/// A run that ends on replies does not end on those that nobody tells us of.
+fn replies(sequence: &Sequence, at: &str, senders: &Senders<'_>, found: &mut Findings) {
+    for sender in senders.own.iter().filter(|sender| sequence.exit.on_reply && !sender.sees_replies()) {
+        let detail = format!("answers to `{}` do not come back: give it an inbound_domain", sender.name);
+        found.warn(format!("{at}/channel"), "email_replies_not_seen", detail);
+    }
+}
+
 fn email(sequence: &Sequence, step: &Step, at: &str, senders: &Senders<'_>, facts: &Facts<'_>, found: &mut Findings) {
     let named = step.channel == StepChannel::Email || step.channel_order.contains(&StepChannel::Email);
     let Some(words) = content::words(&step.content, facts.templates) else { return };

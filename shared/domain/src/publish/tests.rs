@@ -301,7 +301,8 @@ fn an_automatic_step_needs_one_way() {
         sender
     };
     let (whatsapp, second) = (|| of(1, "whatsapp", "whatsapp_cloud"), || of(2, "whatsapp", "sinch"));
-    let (email, helpdesk) = (|| of(3, "email", "ses"), || of(4, "conversation", "chatwoot"));
+    let email = || Sender { config: json!({"inbound_domain": "re.example.com"}), ..of(3, "email", "ses") };
+    let helpdesk = || of(4, "conversation", "chatwoot");
     let gateway = |window: &str| {
         let mut sender = of(5, "whatsapp", "http");
         sender.config = json!({"window": window});
@@ -362,6 +363,11 @@ fn an_automatic_step_needs_one_way() {
     check(approved("automatic"), &[whatsapp(), email()], &[], &[unverified]);
     check(approved("automatic"), &[email()], &[("/content", "channel_mismatch")], &[]);
     check(approved("whatsapp"), &[gateway("none")], &[("/content", "channel_mismatch")], &[]);
+    // Answers to a mailbox that is not ours are not seen, and do not end what ends on them.
+    let titled = json!({"channel": "email", "content": {"type": "text", "text": "Olá", "email": {"subject": "Oi"}}});
+    let deaf = of(3, "email", "ses");
+    check(titled.clone(), &[email()], &[], &[]);
+    check(titled, &[deaf], &[], &[("/channel", "email_replies_not_seen")]);
     // Nobody named email: without a subject it is one way less.
     let untitled =
         json!({"channel": "automatic", "content": {"type": "text", "text": "Olá"}, "outside_window": "fail"});

@@ -170,14 +170,6 @@ fn limited() -> Enrollment {
     e
 }
 
-/// One that writes into the helpdesk's conversations.
-fn in_conversations() -> Enrollment {
-    let mut e = full();
-    e.lease = e.lease.map(|lease| Lease { conversation: Some("43".into()), ..lease });
-    e.body.records[0].attempts[0].conversation = Some("42".into());
-    e
-}
-
 /// One whose step had a choice of channels: refused by one, in flight on the next.
 fn choosing() -> Enrollment {
     let mut e = full();
@@ -191,6 +183,14 @@ fn choosing() -> Enrollment {
     record.attempts[0].left = left;
     let detail = Some("whatsapp (131026)".to_owned());
     e.body.happenings.push(Happening { at: at(60), code: HappeningCode::NextChannel, step: Some(0), detail });
+    e
+}
+
+/// One that writes into the helpdesk's conversations.
+fn in_conversations() -> Enrollment {
+    let mut e = full();
+    e.lease = e.lease.map(|lease| Lease { conversation: Some("43".into()), ..lease });
+    e.body.records[0].attempts[0].conversation = Some("42".into());
     e
 }
 
@@ -288,8 +288,8 @@ fn kept() -> [(Value, Enrollment); 4] {
     [
         (read(include_str!("../../tests/fixtures/enrollment_v1.json")), full()),
         (read(include_str!("../../tests/fixtures/enrollment_v1_limits.json")), limited()),
-        (read(include_str!("../../tests/fixtures/enrollment_v1_conversation.json")), in_conversations()),
         (read(include_str!("../../tests/fixtures/enrollment_v1_channels.json")), choosing()),
+        (read(include_str!("../../tests/fixtures/enrollment_v1_conversation.json")), in_conversations()),
     ]
 }
 

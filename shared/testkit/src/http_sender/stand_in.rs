@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use axum::body::Bytes;
-use axum::extract::{OriginalUri, State};
-use axum::http::{HeaderMap, StatusCode, header::HOST};
+use axum::extract::State;
+use axum::http::{HeaderMap, StatusCode, Uri, header::HOST};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::post;
 use axum::{Json, Router};
@@ -47,12 +47,7 @@ impl StandIn for GatewayStandIn {
     }
 }
 
-async fn send(
-    State(stand_in): State<GatewayStandIn>,
-    OriginalUri(uri): OriginalUri,
-    headers: HeaderMap,
-    raw: Bytes,
-) -> Response {
+async fn send(State(stand_in): State<GatewayStandIn>, uri: Uri, headers: HeaderMap, raw: Bytes) -> Response {
     let desk = &stand_in.desk;
     desk.count_request(KIND);
     let host = headers.get(HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();

@@ -1,4 +1,4 @@
-//! The two routes of the Graph API.
+//! The routes of the Graph API.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -26,6 +26,7 @@ const DEFAULT_PAGE: usize = 25;
 pub(super) fn router(stand_in: WhatsappStandIn) -> Router {
     Router::new()
         .route("/{version}/{phone_number_id}/messages", post(messages))
+        .route("/{version}/{phone_number_id}/marketing_messages", post(marketing_messages))
         .route("/{version}/{waba_id}/message_templates", get(message_templates))
         .with_state(stand_in)
 }
@@ -36,15 +37,45 @@ async fn messages(
     headers: HeaderMap,
     raw: Bytes,
 ) -> Response {
+    send(&stand_in, &phone_number_id, &headers, &raw, |_, _| Ok(())).await
+}
+
+/// Takes marketing templates and nothing else.
+async fn marketing_messages(
+    State(stand_in): State<WhatsappStandIn>,
+    Path((_version, phone_number_id)): Path<(String, String)>,
+    headers: HeaderMap,
+    raw: Bytes,
+) -> Response {
+    let only_marketing = |body: &Value, request: &Request| {
+        let policy = body.get("product_policy").and_then(Value::as_str);
+        if !matches!(policy, None | Some("CLOUD_API_FALLBACK" | "STRICT")) {
+            return Err(MetaError::parameter("Param product_policy must be one of {CLOUD_API_FALLBACK, STRICT}."));
+        }
+        match &request.content {
+            Content::Template(template) if stand_in.state().templates.is_marketing(template) => Ok(()),
+            _ => Err(MetaError::parameter("Only marketing template messages are supported by this endpoint.")),
+        }
+    };
+    send(&stand_in, &phone_number_id, &headers, &raw, only_marketing).await
+}
+
+async fn send(
+    stand_in: &WhatsappStandIn,
+    phone_number_id: &str,
+    headers: &HeaderMap,
+    raw: &[u8],
+    takes: impl FnOnce(&Value, &Request) -> Result<(), MetaError>,
+) -> Response {
     stand_in.desk.count_request(KIND);
-    let access =
-        match authorised(&stand_in, SenderKey::config(KIND, "phone_number_id", &phone_number_id), &headers).await {
-            Ok(Some(access)) => access,
-            Ok(None) => return MetaError::unknown_node(&phone_number_id).into_response(),
-            Err(error) => return error.into_response(),
-        };
+    let access = match authorised(stand_in, SenderKey::config(KIND, "phone_number_id", phone_number_id), headers).await
+    {
+        Ok(Some(access)) => access,
+        Ok(None) => return MetaError::unknown_node(phone_number_id).into_response(),
+        Err(error) => return error.into_response(),
+    };
     // What is no JSON has no parameters.
-    let body: Value = serde_json::from_slice(&raw).unwrap_or_default();
+    let body: Value = serde_json::from_slice(raw).unwrap_or_default();
     if body.get("status").and_then(Value::as_str) == Some("read") {
         return Json(json!({"success": true})).into_response();
     }
@@ -61,6 +92,9 @@ async fn messages(
         Ok(request) => request,
         Err(error) => return error.into_response(),
     };
+    if let Err(error) = takes(&body, &request) {
+        return error.into_response();
+    }
     if let Some(Failure::DelayMs(milliseconds)) = failure {
         tokio::time::sleep(Duration::from_millis(milliseconds)).await;
     }
@@ -101,7 +135,7 @@ async fn message_templates(
                 "name": template.name,
                 "language": template.language,
                 "status": template.status,
-                "category": "UTILITY",
+                "category": template.category,
                 "parameter_format": if parts.body_names.is_empty() && parts.header_name.is_none() { "POSITIONAL" } else { "NAMED" },
                 "components": components(&parts, template.body_parameters.unwrap_or(0)),
             })

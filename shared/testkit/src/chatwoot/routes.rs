@@ -78,24 +78,23 @@ async fn list(
     Ok(Json(json!({"meta": {"labels": []}, "payload": payload})))
 }
 
-/// What Chatwoot refuses of a message at once.
-fn check(body: &Value) -> Result<String, Response> {
-    let invalid = |error: &str| Err(refused(StatusCode::UNPROCESSABLE_ENTITY, error));
+/// The content of a message, or why Chatwoot refuses it at once.
+fn check(body: &Value) -> Result<String, &'static str> {
     let content = body.get("content").and_then(Value::as_str).unwrap_or_default();
     if content.trim().is_empty() {
-        return invalid("Content can't be blank");
+        return Err("Content can't be blank");
     }
     if content.chars().count() > MAX_CONTENT {
-        return invalid("Content is too long (maximum is 150000 characters)");
+        return Err("Content is too long (maximum is 150000 characters)");
     }
     if body.get("message_type").and_then(Value::as_str) != Some("outgoing") {
-        return invalid("Incoming messages are only allowed in Api inboxes");
+        return Err("Incoming messages are only allowed in Api inboxes");
     }
     if body.get("private") != Some(&json!(false)) || body.get("content_type") != Some(&json!("text")) {
-        return invalid("'content_type' is not a valid content_type");
+        return Err("'content_type' is not a valid content_type");
     }
     if !body.get("content_attributes").is_none_or(Value::is_object) {
-        return invalid("Content attributes is invalid");
+        return Err("Content attributes is invalid");
     }
     Ok(content.to_owned())
 }
@@ -139,7 +138,7 @@ async fn create(
         _ => {}
     }
     let body: Value = serde_json::from_slice(&raw).unwrap_or_default();
-    let content = check(&body)?;
+    let content = check(&body).map_err(|error| refused(StatusCode::UNPROCESSABLE_ENTITY, error))?;
     let now = stand_in.desk.now();
     let error = match &failure {
         Some(Failure::ErrorCode(ErrorCode::Number(code))) => Some(format!("{code}: Stand-in fault")),

@@ -56,8 +56,6 @@ pub enum Guard {
     MigrateBumps,
     /// A run goes on behind the last step that was decided.
     MigratePosition,
-    /// A run goes on behind what has arrived after all.
-    BehindArrived,
     /// A change computed on one version is computed again on another.
     OnItsVersion,
     /// A run waits for its last text's report.

@@ -100,7 +100,7 @@ impl Enrollment {
         if matches!(self.state, State::Sending | State::Finished(_)) {
             return;
         }
-        if guard!(BehindArrived, index > self.step) {
+        if index > self.step {
             let was_next = planning.step(self.step).map(|s| &s.key);
             self.forget_plan(was_next);
             self.step = index;

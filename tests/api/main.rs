@@ -6,6 +6,7 @@ mod buffered;
 mod chatwoot;
 mod content;
 mod control;
+mod credentials;
 mod emails;
 mod enrolling;
 mod errors;

@@ -27,6 +27,7 @@ type ReadBack = Result<Option<ChargeEvent>, Refusal>;
 #[derive(Debug, Clone, Default)]
 pub struct MemoryChannels {
     sent: Arc<Mutex<Vec<Outbound>>>,
+    used: Arc<Mutex<Vec<Value>>>,
     answers: Arc<Mutex<VecDeque<Answer>>>,
     called: Arc<Notify>,
     payments: Arc<Mutex<VecDeque<ReadBack>>>,
@@ -37,6 +38,11 @@ impl MemoryChannels {
     /// Every call, in order.
     pub fn sent(&self) -> Vec<Outbound> {
         lock(&self.sent).clone()
+    }
+
+    /// The credentials of every call, in order.
+    pub fn used(&self) -> Vec<Value> {
+        lock(&self.used).clone()
     }
 
     /// What becomes of the next call that nothing was said about.
@@ -61,8 +67,9 @@ impl MemoryChannels {
 }
 
 impl Channels for MemoryChannels {
-    async fn send(&self, _sender: &Sender, _credentials: &Value, outbound: &Outbound) -> SendOutcome {
+    async fn send(&self, _sender: &Sender, credentials: &Value, outbound: &Outbound) -> SendOutcome {
         tokio::task::yield_now().await;
+        lock(&self.used).push(credentials.clone());
         let number = {
             let mut sent = lock(&self.sent);
             sent.push(outbound.clone());

@@ -1,6 +1,6 @@
 //! The ports over the maps, for whoever needs no faults: contract suites and plain tests.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use domain::account::{Account, ApiKey};
@@ -19,7 +19,8 @@ use engine::model::{
     Unmatched, Version,
 };
 use engine::ports::{
-    Begun, Claim, Clock, ContactSaved, DueEntry, EnrollmentFilter, Inserted, PortResult, Random, Saved, Secrets, Store,
+    Begun, Claim, Clock, ContactSaved, DueEntry, EnrollmentFilter, Inserted, PortError, PortResult, Random, Saved,
+    Secrets, Store,
 };
 use serde_json::Value;
 
@@ -63,22 +64,44 @@ macro_rules! over_tables {
 }
 for_each_store_verb!(over_tables);
 
-/// Credentials in memory.
+/// Credentials in memory. Clones are the same ones.
 #[derive(Debug, Clone, Default)]
-pub struct MemorySecrets(Arc<Mutex<BTreeMap<(TenantId, String), Value>>>);
+pub struct MemorySecrets(Arc<Mutex<Kept>>);
+
+#[derive(Debug, Default)]
+struct Kept {
+    values: BTreeMap<(TenantId, String), Value>,
+    reads: usize,
+    failures: VecDeque<PortError>,
+}
+
+impl MemorySecrets {
+    /// How often one was read.
+    pub fn reads(&self) -> usize {
+        lock(&self.0).reads
+    }
+
+    /// The next read fails so.
+    pub fn fail(&self, error: PortError) {
+        lock(&self.0).failures.push_back(error);
+    }
+}
 
 impl Secrets for MemorySecrets {
     async fn put_secret(&self, tenant: TenantId, name: &str, value: &Value) -> PortResult<()> {
-        lock(&self.0).insert((tenant, name.to_owned()), value.clone());
+        lock(&self.0).values.insert((tenant, name.to_owned()), value.clone());
         Ok(())
     }
 
     async fn secret(&self, tenant: TenantId, name: &str) -> PortResult<Option<Value>> {
-        Ok(lock(&self.0).get(&(tenant, name.to_owned())).cloned())
+        let mut kept = lock(&self.0);
+        kept.reads += 1;
+        let failure = kept.failures.pop_front();
+        failure.map_or_else(|| Ok(kept.values.get(&(tenant, name.to_owned())).cloned()), Err)
     }
 
     async fn delete_secret(&self, tenant: TenantId, name: &str) -> PortResult<()> {
-        lock(&self.0).remove(&(tenant, name.to_owned()));
+        lock(&self.0).values.remove(&(tenant, name.to_owned()));
         Ok(())
     }
 }

@@ -174,6 +174,30 @@ async fn a_suspended_sender_is_mended_and_people_go_on() {
     assert_eq!(world.messages(HUGO, 2).await.len(), 2);
 }
 
+#[tokio::test]
+async fn parameter_store_keeps_what_the_port_promises() {
+    let sdk = aws_config::load_defaults(aws_config::BehaviorVersion::latest()).await;
+    let secrets = aws::SsmSecrets::new(aws_sdk_ssm::Client::new(&sdk), "/ritmo/contract".into());
+    testkit::contract::secrets_are_read_as_they_were_put(&secrets, [7; 32]).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn credentials_are_a_parameter_that_goes_with_its_sender() {
+    let world = World::start("Segredos").await;
+    let sender = json!({"name": "Outra", "channel": "whatsapp", "provider": "whatsapp_cloud",
+        "config": {"phone_number_id": "3", "waba_id": "4"}, "credentials": world.access.credentials});
+    let made = world.post("/v1/senders", sender).await;
+    let id = made["id"].as_str().unwrap();
+    let name = format!("/ritmo/ritmo/{}/{id}", world.tenant);
+    let asked = async || world.stack.ssm.get_parameter().name(&name).send().await;
+    let parameter = asked().await.unwrap().parameter.unwrap();
+    assert_eq!(parameter.r#type.map(|kind| kind.as_str().to_owned()).as_deref(), Some("SecureString"));
+    assert!(!parameter.value.unwrap().contains("segredo"), "encrypted");
+    let deleted = world.client.call(reqwest::Method::DELETE, &format!("/v1/senders/{id}"), None).await.unwrap();
+    assert_eq!(deleted.0, 204);
+    assert!(asked().await.unwrap_err().into_service_error().is_parameter_not_found());
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn who_replies_leaves_their_message_of_the_day_to_others() {
     const JOAO: &str = "+5511987650010";

@@ -40,6 +40,7 @@ pub(crate) fn api() -> String {
 pub(crate) struct Stack {
     pub(crate) sqs: aws_sdk_sqs::Client,
     pub(crate) scheduler: aws_sdk_scheduler::Client,
+    pub(crate) ssm: aws_sdk_ssm::Client,
     /// The table, by the functions' own adapter.
     pub(crate) store: DynamoStore,
 }
@@ -51,6 +52,7 @@ impl Stack {
         Self {
             sqs: aws_sdk_sqs::Client::new(&sdk),
             scheduler: aws_sdk_scheduler::Client::new(&sdk),
+            ssm: aws_sdk_ssm::Client::new(&sdk),
             store: DynamoStore::new(store::client(&sdk), resource("Table"), &secret),
         }
     }

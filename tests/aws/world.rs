@@ -20,7 +20,7 @@ use crate::stand_in::{WHATSAPP, now, post};
 pub(crate) struct World {
     pub(crate) stack: Stack,
     pub(crate) client: Client,
-    tenant: TenantId,
+    pub(crate) tenant: TenantId,
     pub(crate) access: SenderAccess,
 }
 

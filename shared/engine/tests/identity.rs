@@ -158,8 +158,9 @@ async fn a_number_of_somebody_under_way_stays_with_them() {
     let run = world.0.enroll(1).await;
     let seen = Identity::WaId(NEW.into());
     // Only seen with it, and without a run: it goes to the one whom the provider names.
-    let idle =
-        world.somebody(8, Profile { external_id: Some("crm-8".into()), ..Profile::default() }, &[seen.clone()]).await;
+    let idle = world
+        .somebody(8, Profile { external_id: Some("crm-8".into()), ..Profile::default() }, std::slice::from_ref(&seen))
+        .await;
     world.moves(1).await;
     assert_eq!(world.owner(&seen).await, Some(run.id.contact));
     assert_eq!(world.contact(idle).await.wa_ids, Vec::<String>::new());
@@ -193,7 +194,7 @@ async fn ids_that_a_provider_tells_together_become_one_contacts() {
     let run = world.0.enroll(1).await;
     let bsuid = Identity::Bsuid(BSUID.into());
     let known = Profile { external_id: Some("crm-7".into()), ..Profile::default() };
-    let other = world.somebody(7, known, &[bsuid.clone()]).await;
+    let other = world.somebody(7, known, std::slice::from_ref(&bsuid)).await;
     world.writes(&[Identity::WaId(old()), bsuid.clone()]).await;
     assert_eq!(world.owner(&bsuid).await, Some(run.id.contact));
     assert_eq!(world.contact(other).await.bsuids, Vec::<String>::new());

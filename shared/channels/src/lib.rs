@@ -30,9 +30,6 @@ mod webhook;
 pub mod whatsapp_cloud;
 
 pub use fields::{FieldError, FieldErrors};
-pub use providers::{
-    CONNECT_TIMEOUT, Denied, Malformed, Providers, check_config, check_credentials, normalise, verify,
-    verify_subscription,
-};
+pub use providers::{CONNECT_TIMEOUT, Providers, check_config, check_credentials};
 pub use sns::Unavailable;
-pub use webhook::Webhook;
+pub use webhook::{Denied, Malformed, Webhook, normalise, verify, verify_subscription};

@@ -1,4 +1,5 @@
-//! The choice of the provider's module, and the one HTTP client that all adapters share.
+//! The choice of the provider's module for what goes out, and the one HTTP client that all adapters share.
+//! What comes in is `webhook`'s.
 
 use std::borrow::Cow;
 use std::collections::HashMap;
@@ -7,16 +8,15 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use aws_config::SdkConfig;
 use domain::conversation::Look;
-use domain::message::{InboundEvent, Outbound, ProviderKind, Reaction, Refusal, SendOutcome};
+use domain::message::{Outbound, ProviderKind, Reaction, Refusal, SendOutcome};
 use domain::payment::{ChargeEvent, PaymentSource};
 use domain::sender::{KnownTemplate, Sender};
 use domain::time::Timestamp;
 use serde_json::{Value, json};
 
 use crate::aws::Aws;
-use crate::fields::{FieldError, check};
-use crate::sns::{self, Unavailable};
-use crate::{Webhook, aws_sms, chatwoot, http_sender, ses, sinch, sinch_sms, twilio, whatsapp_cloud};
+use crate::fields::{FieldError, FieldErrors, check};
+use crate::{aws_sms, chatwoot, http_sender, ses, sinch, sinch_sms, sns, twilio, whatsapp_cloud};
 
 /// Until a connection (name, TCP, TLS) stands. Past it nothing was written: a known refusal.
 pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
@@ -24,17 +24,6 @@ pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
 /// A sandbox that was frozen leaves dead sockets in the pool; a short life keeps them few.
 const POOL_IDLE_TIMEOUT: Duration = Duration::from_secs(15);
 const POOL_IDLE_PER_HOST: usize = 16;
-
-/// A webhook body that is not what its provider writes (no JSON document, no form). One that is, but
-/// says nothing that we know, is no error: it normalises to no events.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("unreadable body")]
-pub struct Malformed;
-
-/// The verification of a webhook's address carries another token than the sender's.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("wrong verification token")]
-pub struct Denied;
 
 /// The time that is signed.
 #[derive(Clone)]
@@ -54,11 +43,11 @@ fn machine() -> Timestamp {
 /// The adapters behind one connection pool. Made once at start; clones share the pool.
 #[derive(Debug, Clone)]
 pub struct Providers {
-    http: reqwest::Client,
+    pub(crate) http: reqwest::Client,
     aws: Aws,
     /// The deployment's AWS account.
-    account: Option<String>,
-    sns_keys: sns::Keys,
+    pub(crate) account: Option<String>,
+    pub(crate) sns_keys: sns::Keys,
     origins: HashMap<ProviderKind, String>,
     clock: Clock,
     sinch_tokens: sinch::Tokens,
@@ -108,7 +97,7 @@ impl Providers {
         self
     }
 
-    fn origin(&self, kind: ProviderKind) -> Option<&str> {
+    pub(crate) fn origin(&self, kind: ProviderKind) -> Option<&str> {
         self.origins.get(&kind).map(String::as_str)
     }
 
@@ -136,49 +125,7 @@ impl Providers {
     /// One provider call. Takes at most 10 s. A sender whose stored config or credentials no
     /// longer parse is at fault itself: `Refused(Sender, "config")`.
     pub async fn send(&self, sender: &Sender, credentials: &Value, outbound: &Outbound) -> SendOutcome {
-        let config = self.config(sender);
-        let outcome = match sender.provider {
-            ProviderKind::WhatsappCloud => self.whatsapp(sender, &config, credentials, outbound).await,
-            ProviderKind::Ses => match ses::Config::parse(&config) {
-                Ok(config) => {
-                    let client = self.aws.ses(config.region.as_deref(), self.origin(sender.provider));
-                    ses::send(&client, &config, outbound).await
-                }
-                Err(_) => SendOutcome::Refused(unreadable()),
-            },
-            ProviderKind::AwsSms => match aws_sms::Config::parse(&sender.config) {
-                Ok(config) => {
-                    let client = self.aws.sms(config.region.as_deref(), self.origin(sender.provider));
-                    aws_sms::send(&client, &config, outbound).await
-                }
-                Err(_) => SendOutcome::Refused(unreadable()),
-            },
-            ProviderKind::Twilio => match twilio_parts(&config, credentials) {
-                Ok((config, credentials)) => twilio::send(&self.http, &config, &credentials, outbound).await,
-                Err(refusal) => SendOutcome::Refused(refusal),
-            },
-            ProviderKind::Chatwoot => match chatwoot_parts(&config, credentials) {
-                Ok((config, credentials)) => chatwoot::send(&self.http, &config, &credentials, outbound).await,
-                Err(refusal) => SendOutcome::Refused(refusal),
-            },
-            ProviderKind::Sinch => match sinch_parts(&config, credentials) {
-                Ok((config, credentials)) => {
-                    let tokens = &self.sinch_tokens;
-                    sinch::send(&self.http, tokens, &config, &credentials, sender.channel, outbound).await
-                }
-                Err(refusal) => SendOutcome::Refused(refusal),
-            },
-            ProviderKind::SinchSms => match sinch_sms_parts(&config, credentials) {
-                Ok((config, credentials)) => sinch_sms::send(&self.http, &config, &credentials, outbound).await,
-                Err(refusal) => SendOutcome::Refused(refusal),
-            },
-            ProviderKind::Http => match http_parts(&config, credentials) {
-                Some((config, known)) => {
-                    http_sender::send(&self.http, &config, &known, outbound, (self.clock.0)()).await
-                }
-                None => SendOutcome::Refused(unreadable()),
-            },
-        };
+        let outcome = self.call(sender, credentials, outbound).await.unwrap_or_else(SendOutcome::Refused);
         let provider = sender.provider.as_str();
         match &outcome {
             SendOutcome::Accepted { .. } => tracing::debug!(provider, "message accepted"),
@@ -190,6 +137,52 @@ impl Providers {
         outcome
     }
 
+    async fn call(&self, sender: &Sender, known: &Value, outbound: &Outbound) -> Result<SendOutcome, Refusal> {
+        let (http, config) = (&self.http, &*self.config(sender));
+        Ok(match sender.provider {
+            ProviderKind::WhatsappCloud => {
+                let config = read(config, whatsapp_cloud::Config::parse)?;
+                if config.relay_phone_number_id.is_some() {
+                    let client = self.aws.social(config.relay_region.as_deref(), self.origin(sender.provider));
+                    return Ok(whatsapp_cloud::relay(&client, &config, outbound).await);
+                }
+                let known = read(known, whatsapp_cloud::Credentials::parse)?;
+                whatsapp_cloud::send(http, &config, &known, sender.templates.as_deref(), outbound).await
+            }
+            ProviderKind::Sinch => {
+                let (config, known) = (read(config, sinch::Config::parse)?, read(known, sinch::Credentials::parse)?);
+                sinch::send(http, &self.sinch_tokens, &config, &known, sender.channel, outbound).await
+            }
+            ProviderKind::SinchSms => {
+                let known = read(known, sinch_sms::Credentials::parse)?;
+                sinch_sms::send(http, &read(config, sinch_sms::Config::parse)?, &known, outbound).await
+            }
+            ProviderKind::Ses => {
+                let config = read(config, ses::Config::parse)?;
+                let client = self.aws.ses(config.region.as_deref(), self.origin(sender.provider));
+                ses::send(&client, &config, outbound).await
+            }
+            ProviderKind::AwsSms => {
+                let config = read(config, aws_sms::Config::parse)?;
+                let client = self.aws.sms(config.region.as_deref(), self.origin(sender.provider));
+                aws_sms::send(&client, &config, outbound).await
+            }
+            ProviderKind::Twilio => {
+                let known = read(known, twilio::Credentials::parse)?;
+                twilio::send(http, &read(config, twilio::Config::parse)?, &known, outbound).await
+            }
+            ProviderKind::Chatwoot => {
+                let known = read(known, chatwoot::Credentials::parse)?;
+                chatwoot::send(http, &read(config, chatwoot::Config::parse)?, &known, outbound).await
+            }
+            ProviderKind::Http => {
+                let known = read(known, http_sender::Credentials::parse)?;
+                let config = read(config, http_sender::Config::parse)?;
+                http_sender::send(http, &config, &known, outbound, (self.clock.0)()).await
+            }
+        })
+    }
+
     /// What a helpdesk shows of a conversation, by at most two calls that change nothing. Nobody else has
     /// conversations.
     ///
@@ -198,25 +191,12 @@ impl Providers {
     pub async fn look(&self, sender: &Sender, credentials: &Value, conversation: &str) -> Result<Look, Refusal> {
         match sender.provider {
             ProviderKind::Chatwoot => {
-                let (config, credentials) = chatwoot_parts(&self.config(sender), credentials)?;
-                chatwoot::look(&self.http, &config, &credentials, conversation).await
+                let config = read(&self.config(sender), chatwoot::Config::parse)?;
+                let known = read(credentials, chatwoot::Credentials::parse)?;
+                chatwoot::look(&self.http, &config, &known, conversation).await
             }
             _ => Ok(Look::QUIET),
         }
-    }
-
-    /// By Meta, or by AWS for whom the sender is there.
-    async fn whatsapp(&self, sender: &Sender, config: &Value, credentials: &Value, outbound: &Outbound) -> SendOutcome {
-        let Ok(config) = whatsapp_cloud::Config::parse(config) else { return SendOutcome::Refused(unreadable()) };
-        if config.relay_phone_number_id.is_some() {
-            let client = self.aws.social(config.relay_region.as_deref(), self.origin(sender.provider));
-            return whatsapp_cloud::relay(&client, &config, outbound).await;
-        }
-        let Ok(credentials) = whatsapp_cloud::Credentials::parse(credentials) else {
-            return SendOutcome::Refused(unreadable());
-        };
-        let templates = sender.templates.as_deref();
-        whatsapp_cloud::send(&self.http, &config, &credentials, templates, outbound).await
     }
 
     /// What its provider says of a payment that a webhook only named; `None` when that is nothing.
@@ -235,45 +215,6 @@ impl Providers {
         crate::payments::read_back(&self.http, source.provider, base_url.as_deref(), &token, payment).await
     }
 
-    /// Whether a webhook comes from the sender's provider: [`verify`], and for a topic of SNS, whose signing
-    /// certificate may have to be fetched.
-    ///
-    /// # Errors
-    /// [`Unavailable`] when it cannot be told now.
-    pub async fn verify(
-        &self,
-        sender: &Sender,
-        webhook: &Webhook<'_>,
-        credentials: &Value,
-        now: Timestamp,
-    ) -> Result<bool, Unavailable> {
-        let topics = match sender.provider {
-            ProviderKind::Ses => ses::Config::parse(&sender.config).map(|config| config.topic_arns),
-            ProviderKind::AwsSms => aws_sms::Config::parse(&sender.config).map(|config| config.topic_arns),
-            ProviderKind::WhatsappCloud if is_relayed(&sender.config) => {
-                whatsapp_cloud::Config::parse(&sender.config).map(|config| config.relay_topic_arn.map(|arn| vec![arn]))
-            }
-            _ => return Ok(verify(sender, webhook, credentials, now)),
-        };
-        let Ok(topics) = topics else { return Ok(false) };
-        let trusted = sns::Trusted { topics: topics.as_deref(), account: self.account.as_deref() };
-        sns::verify((&self.http, &self.sns_keys), self.origin(sender.provider), webhook.raw, trusted, now).await
-    }
-
-    /// What a verified webhook asks of us before anything else: SNS wants its subscription confirmed.
-    ///
-    /// # Errors
-    /// [`Unavailable`] when it cannot be done now.
-    pub async fn confirm(&self, sender: &Sender, webhook: &Webhook<'_>) -> Result<(), Unavailable> {
-        match sender.provider {
-            ProviderKind::WhatsappCloud if !is_relayed(&sender.config) => Ok(()),
-            ProviderKind::Ses | ProviderKind::AwsSms | ProviderKind::WhatsappCloud => {
-                sns::confirm(&self.http, self.origin(sender.provider), webhook.raw).await
-            }
-            _ => Ok(()),
-        }
-    }
-
     /// The templates that the provider knows for this sender.
     ///
     /// # Errors
@@ -284,8 +225,9 @@ impl Providers {
             // AWS has no list with what a template asks for.
             ProviderKind::WhatsappCloud if is_relayed(&sender.config) => not_listed(),
             ProviderKind::WhatsappCloud => {
-                let (config, credentials) = whatsapp_parts(&self.config(sender), credentials)?;
-                whatsapp_cloud::templates(&self.http, &config, &credentials).await
+                let config = read(&self.config(sender), whatsapp_cloud::Config::parse)?;
+                let known = read(credentials, whatsapp_cloud::Credentials::parse)?;
+                whatsapp_cloud::templates(&self.http, &config, &known).await
             }
             // Not among what the Conversation API tells: its senders stay unsynced.
             ProviderKind::Sinch => not_listed(),
@@ -294,58 +236,14 @@ impl Providers {
     }
 }
 
-fn unreadable() -> Refusal {
-    Refusal { reaction: Reaction::Sender, code: "config".into(), retry_after: None }
-}
-
 /// Whether AWS stands between a WhatsApp sender and Meta.
-fn is_relayed(config: &Value) -> bool {
+pub(crate) fn is_relayed(config: &Value) -> bool {
     config["relay_phone_number_id"].is_string()
 }
 
-fn whatsapp_parts(
-    config: &Value,
-    credentials: &Value,
-) -> Result<(whatsapp_cloud::Config, whatsapp_cloud::Credentials), Refusal> {
-    Ok((
-        whatsapp_cloud::Config::parse(config).map_err(|_| unreadable())?,
-        whatsapp_cloud::Credentials::parse(credentials).map_err(|_| unreadable())?,
-    ))
-}
-
-fn chatwoot_parts(config: &Value, credentials: &Value) -> Result<(chatwoot::Config, chatwoot::Credentials), Refusal> {
-    Ok((
-        chatwoot::Config::parse(config).map_err(|_| unreadable())?,
-        chatwoot::Credentials::parse(credentials).map_err(|_| unreadable())?,
-    ))
-}
-
-fn twilio_parts(config: &Value, credentials: &Value) -> Result<(twilio::Config, twilio::Credentials), Refusal> {
-    Ok((
-        twilio::Config::parse(config).map_err(|_| unreadable())?,
-        twilio::Credentials::parse(credentials).map_err(|_| unreadable())?,
-    ))
-}
-
-fn sinch_parts(config: &Value, credentials: &Value) -> Result<(sinch::Config, sinch::Credentials), Refusal> {
-    Ok((
-        sinch::Config::parse(config).map_err(|_| unreadable())?,
-        sinch::Credentials::parse(credentials).map_err(|_| unreadable())?,
-    ))
-}
-
-fn sinch_sms_parts(
-    config: &Value,
-    credentials: &Value,
-) -> Result<(sinch_sms::Config, sinch_sms::Credentials), Refusal> {
-    Ok((
-        sinch_sms::Config::parse(config).map_err(|_| unreadable())?,
-        sinch_sms::Credentials::parse(credentials).map_err(|_| unreadable())?,
-    ))
-}
-
-fn http_parts(config: &Value, credentials: &Value) -> Option<(http_sender::Config, http_sender::Credentials)> {
-    Some((http_sender::Config::parse(config).ok()?, http_sender::Credentials::parse(credentials).ok()?))
+/// A stored part of a sender.
+fn read<T>(stored: &Value, parse: fn(&Value) -> Result<T, FieldErrors>) -> Result<T, Refusal> {
+    parse(stored).map_err(|_| Refusal { reaction: Reaction::Sender, code: "config".into(), retry_after: None })
 }
 
 /// Whether a new sender's `config` has the provider's shape. Pointers are relative to `config`.
@@ -353,16 +251,17 @@ fn http_parts(config: &Value, credentials: &Value) -> Option<(http_sender::Confi
 /// # Errors
 /// Every wrong field.
 pub fn check_config(kind: ProviderKind, config: &Value) -> Result<(), Vec<FieldError>> {
-    match kind {
-        ProviderKind::WhatsappCloud => whatsapp_cloud::Config::parse(config).map(drop).map_err(|e| e.0),
-        ProviderKind::Chatwoot => chatwoot::Config::parse(config).map(drop).map_err(|e| e.0),
-        ProviderKind::Ses => ses::Config::parse(config).map(drop).map_err(|e| e.0),
-        ProviderKind::AwsSms => aws_sms::Config::parse(config).map(drop).map_err(|e| e.0),
-        ProviderKind::Twilio => twilio::Config::parse(config).map(drop).map_err(|e| e.0),
-        ProviderKind::Http => http_sender::Config::parse(config).map(drop).map_err(|e| e.0),
-        ProviderKind::Sinch => sinch::Config::parse(config).map(drop).map_err(|e| e.0),
-        ProviderKind::SinchSms => sinch_sms::Config::parse(config).map(drop).map_err(|e| e.0),
-    }
+    let checked = match kind {
+        ProviderKind::WhatsappCloud => whatsapp_cloud::Config::parse(config).map(drop),
+        ProviderKind::Sinch => sinch::Config::parse(config).map(drop),
+        ProviderKind::SinchSms => sinch_sms::Config::parse(config).map(drop),
+        ProviderKind::Ses => ses::Config::parse(config).map(drop),
+        ProviderKind::AwsSms => aws_sms::Config::parse(config).map(drop),
+        ProviderKind::Twilio => twilio::Config::parse(config).map(drop),
+        ProviderKind::Chatwoot => chatwoot::Config::parse(config).map(drop),
+        ProviderKind::Http => http_sender::Config::parse(config).map(drop),
+    };
+    checked.map_err(|errors| errors.0)
 }
 
 /// Whether the `credentials` of a sender with this `config` have the provider's shape. Pointers are relative to
@@ -371,102 +270,16 @@ pub fn check_config(kind: ProviderKind, config: &Value) -> Result<(), Vec<FieldE
 /// # Errors
 /// Every wrong field; details never repeat a value.
 pub fn check_credentials(kind: ProviderKind, config: &Value, credentials: &Value) -> Result<(), Vec<FieldError>> {
-    match kind {
-        ProviderKind::WhatsappCloud if is_relayed(config) => check(credentials, &[]).map_err(|e| e.0),
-        ProviderKind::WhatsappCloud => whatsapp_cloud::Credentials::parse(credentials).map(drop).map_err(|e| e.0),
-        ProviderKind::Chatwoot => chatwoot::Credentials::parse(credentials).map(drop).map_err(|e| e.0),
+    let checked = match kind {
         // Called with the deployment's own role.
-        ProviderKind::Ses | ProviderKind::AwsSms => check(credentials, &[]).map_err(|e| e.0),
-        ProviderKind::Twilio => twilio::Credentials::parse(credentials).map(drop).map_err(|e| e.0),
-        ProviderKind::Http => http_sender::Credentials::parse(credentials).map(drop).map_err(|e| e.0),
-        ProviderKind::Sinch => sinch::Credentials::parse(credentials).map(drop).map_err(|e| e.0),
-        ProviderKind::SinchSms => sinch_sms::Credentials::parse(credentials).map(drop).map_err(|e| e.0),
-    }
-}
-
-/// Whether a webhook comes from the sender's provider: proven on the raw body by its secret, at a time
-/// near `now` where the proof has one. `false` also when the stored credentials no longer parse: nothing
-/// unproven gets in. What a topic of SNS tells is proven by [`Providers::verify`].
-pub fn verify(sender: &Sender, webhook: &Webhook<'_>, credentials: &Value, now: Timestamp) -> bool {
-    match sender.provider {
-        ProviderKind::WhatsappCloud => whatsapp_cloud::Credentials::parse(credentials).is_ok_and(|known| {
-            let header = webhook.header(whatsapp_cloud::SIGNATURE_HEADER);
-            whatsapp_cloud::verify_signature(webhook.raw, header, &known)
-        }),
-        ProviderKind::Chatwoot => {
-            chatwoot::Credentials::parse(credentials).is_ok_and(|known| chatwoot::verify(webhook, &known, now))
-        }
-        ProviderKind::Twilio => twilio_parts(&sender.config, credentials)
-            .is_ok_and(|(config, known)| twilio::verify_signature(webhook, &config, &known)),
-        ProviderKind::Sinch => {
-            sinch::Credentials::parse(credentials).is_ok_and(|known| sinch::verify(webhook, &known, now))
-        }
-        ProviderKind::SinchSms => {
-            sinch_sms::Credentials::parse(credentials).is_ok_and(|known| sinch_sms::verify(webhook, &known))
-        }
-        ProviderKind::Http => {
-            http_sender::Credentials::parse(credentials).is_ok_and(|known| http_sender::verify(webhook, &known, now))
-        }
-        ProviderKind::Ses | ProviderKind::AwsSms => false,
-    }
-}
-
-/// Answers the provider's question whether a webhook address is ours (`GET`), with the text that
-/// it wants back as `text/plain`.
-///
-/// # Errors
-/// [`Denied`]: 403.
-pub fn verify_subscription(
-    kind: ProviderKind,
-    query: &[(String, String)],
-    credentials: &Value,
-) -> Result<String, Denied> {
-    match kind {
-        ProviderKind::WhatsappCloud => {
-            let credentials = whatsapp_cloud::Credentials::parse(credentials).map_err(|_| Denied)?;
-            whatsapp_cloud::verify_subscription(query, &credentials)
-        }
-        // Nobody else asks.
-        _ => Err(Denied),
-    }
-}
-
-/// A verified webhook as events: what may end an enrollment first, statuses last. `now` dates what comes
-/// without a time.
-///
-/// # Errors
-/// [`Malformed`] when the body is not what the provider writes.
-pub fn normalise(sender: &Sender, webhook: &Webhook<'_>, now: Timestamp) -> Result<Vec<InboundEvent>, Malformed> {
-    match sender.provider {
-        ProviderKind::WhatsappCloud => match whatsapp_cloud::Config::parse(&sender.config) {
-            Ok(config) => whatsapp_cloud::normalise(webhook.raw, &config),
-            // Without a number of our own every entry is for another number.
-            Err(_) => Ok(Vec::new()),
-        },
-        ProviderKind::Chatwoot => match chatwoot::Config::parse(&sender.config) {
-            Ok(config) => chatwoot::normalise(webhook.raw, &config, now),
-            Err(_) => Ok(Vec::new()),
-        },
-        ProviderKind::Ses => match ses::Config::parse(&sender.config) {
-            Ok(config) => ses::normalise(webhook.raw, &config, now),
-            Err(_) => Ok(Vec::new()),
-        },
-        ProviderKind::AwsSms => match aws_sms::Config::parse(&sender.config) {
-            Ok(config) => aws_sms::normalise(webhook.raw, &config),
-            Err(_) => Ok(Vec::new()),
-        },
-        ProviderKind::Twilio => match twilio::Config::parse(&sender.config) {
-            Ok(config) => twilio::normalise(webhook, &config, now),
-            Err(_) => Ok(Vec::new()),
-        },
-        ProviderKind::Sinch => match sinch::Config::parse(&sender.config) {
-            Ok(config) => {
-                let event = sinch::normalise(webhook.raw, &config, sender.channel, now)?;
-                Ok(event.into_iter().collect())
-            }
-            Err(_) => Ok(Vec::new()),
-        },
-        ProviderKind::SinchSms => Ok(sinch_sms::normalise(webhook.raw, now)?.into_iter().collect()),
-        ProviderKind::Http => Ok(http_sender::normalise(webhook, sender.channel, now)?.into_iter().collect()),
-    }
+        ProviderKind::WhatsappCloud if is_relayed(config) => check(credentials, &[]),
+        ProviderKind::Ses | ProviderKind::AwsSms => check(credentials, &[]),
+        ProviderKind::WhatsappCloud => whatsapp_cloud::Credentials::parse(credentials).map(drop),
+        ProviderKind::Sinch => sinch::Credentials::parse(credentials).map(drop),
+        ProviderKind::SinchSms => sinch_sms::Credentials::parse(credentials).map(drop),
+        ProviderKind::Twilio => twilio::Credentials::parse(credentials).map(drop),
+        ProviderKind::Chatwoot => chatwoot::Credentials::parse(credentials).map(drop),
+        ProviderKind::Http => http_sender::Credentials::parse(credentials).map(drop),
+    };
+    checked.map_err(|errors| errors.0)
 }

@@ -109,3 +109,31 @@ async fn each_refusal_has_its_own_consequence() {
     wrong["channel"] = json!("email");
     assert_eq!(world.call(Method::POST, "/v1/senders", wrong).await.0, 422);
 }
+
+/// To somebody who never wrote: without a template the step fails and the cadence goes on, with one the template
+/// goes out, and WhatsApp Web takes free text.
+#[tokio::test(flavor = "multi_thread")]
+async fn outside_the_window_each_whatsapp_does_what_it_can() {
+    let (world, web) = world().await;
+    let senders = world.get("/v1/senders").await;
+    let cloud = senders["data"].as_array().unwrap().iter().find(|s| s["provider"] == "whatsapp_cloud").map(id).unwrap();
+    let step = |key: &str, days: u32, sender: &str| {
+        json!({"key": key, "wait": {"value": days, "unit": "days"}, "channel": "whatsapp", "sender_id": sender,
+            "outside_window": "fail", "content": {"type": "text", "text": format!("{key}: oi")}})
+    };
+    let mut steps = [step("sem", 0, &cloud), step("com", 1, &cloud), step("web", 1, &web)];
+    steps[1]["outside_window"] = json!("template");
+    steps[1]["fallback_template"] = json!({"name": "lembrete", "language": "pt_BR"});
+    let sequence = world.sequence(json!({"name": "Três", "target": "contact", "steps": steps})).await;
+    let contact = world.contact("Ana", ANA).await;
+    let enrolled = id(&world.enroll(&sequence, &contact).await);
+    world.advance(4 * DAY).await;
+    let seen = world.enrollment(&enrolled).await;
+    let said = |at: usize| (seen["steps"][at]["status"].as_str().unwrap(), seen["steps"][at]["reason"].as_str());
+    assert_eq!(said(0), ("failed", Some("outside_window_no_template")), "{seen}");
+    assert_eq!([said(1), said(2)], [("delivered", None); 2], "{seen}");
+    let sent = world.messages().await;
+    let sent: Vec<_> =
+        sent.iter().map(|m| (m["provider"].as_str().unwrap(), m["body"]["type"].as_str().unwrap())).collect();
+    assert_eq!(sent, [("whatsapp_cloud", "template"), ("http", "message.send")]);
+}

@@ -61,11 +61,13 @@ fn used_by_services() -> BTreeSet<Grant> {
         let on = format!("arn:aws:ses:*:000000000000:{what}/*");
         used.insert((resource("SendRole").into(), "ses:SendEmail".into(), on));
     }
-    // Nor does an SMS.
+    // Nor does an SMS, nor a WhatsApp message that AWS passes on.
     for what in ["phone-number", "pool", "sender-id"] {
         let on = format!("arn:aws:sms-voice:*:000000000000:{what}/*");
         used.insert((resource("SendRole").into(), "sms-voice:SendTextMessage".into(), on));
     }
+    let number = "arn:aws:social-messaging:*:000000000000:phone-number-id/*";
+    used.insert((resource("SendRole").into(), "social-messaging:SendWhatsAppMessage".into(), number.into()));
     for queue in ["StepQueue", "SchedulerDeadLetterQueue"] {
         used.insert((resource("SchedulerRole").into(), "sqs:SendMessage".into(), queue_arn(queue)));
     }

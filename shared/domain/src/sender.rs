@@ -61,7 +61,8 @@ impl Sender {
         self.provider != ProviderKind::Ses || self.config["inbound_domain"].is_string()
     }
 
-    /// WhatsApp's 24 h customer service window: outside it only templates go out.
+    /// WhatsApp's 24 h customer service window: outside it only approved templates go out, and inside it
+    /// they may.
     pub fn has_reply_window(&self) -> bool {
         match self.provider {
             ProviderKind::WhatsappCloud => true,
@@ -76,12 +77,6 @@ impl Sender {
         self.provider != ProviderKind::Chatwoot
     }
 
-    /// Whether it sends WhatsApp's approved templates.
-    pub fn has_templates(&self) -> bool {
-        let is_whatsapp = matches!(self.provider, ProviderKind::WhatsappCloud | ProviderKind::Sinch);
-        is_whatsapp && self.channel == Channel::Whatsapp
-    }
-
     /// Whether its conversations can be handed over to a bot of the helpdesk's.
     pub fn has_bots(&self) -> bool {
         self.provider == ProviderKind::Chatwoot
@@ -89,7 +84,8 @@ impl Sender {
 
     /// Seconds between two messages to one person (CHANNELS.md 1.8), where the provider wants some.
     pub fn pair_seconds(&self) -> Option<i64> {
-        self.has_templates().then_some(6)
+        let is_whatsapp = matches!(self.provider, ProviderKind::WhatsappCloud | ProviderKind::Sinch);
+        (is_whatsapp && self.channel == Channel::Whatsapp).then_some(6)
     }
 }
 

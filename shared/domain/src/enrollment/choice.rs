@@ -337,6 +337,6 @@ impl<'a> Context<'a> {
 pub(super) fn has_templates(sender: &Sender, conversation: Option<&Conversation>) -> bool {
     match conversation {
         Some(conversation) => conversation.channel == Some(Channel::Whatsapp),
-        None => sender.has_templates(),
+        None => sender.has_reply_window(),
     }
 }

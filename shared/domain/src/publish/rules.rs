@@ -260,7 +260,7 @@ fn variables(sequence: &Sequence, step: &Step, at: &str, facts: &Facts<'_>, foun
 
 fn always_there(name: &str, target: TargetKind, facts: &Facts<'_>) -> bool {
     match name {
-        "account.timezone" | "sender.name" | "sender.channel" | "contact.id" => true,
+        "account.timezone" | "sender.name" | "sender.channel" | "contact.id" | "contact.unsubscribe_url" => true,
         "account.name" => !facts.settings.name.trim().is_empty(),
         "target.id" | "target.kind" => target.is_object(),
         _ => false,

@@ -15,12 +15,12 @@ use crate::sequence::{
 pub(super) fn check(step: &Step, at: &str, senders: &Senders<'_>, found: &mut Findings) {
     // What a conversation runs through is judged only where nothing else is known.
     let own = if senders.own.is_empty() { &senders.conversation } else { &senders.own };
-    let judged: Vec<&Sender> = own.iter().copied().filter(|s| s.has_templates()).collect();
+    let judged: Vec<&Sender> = own.iter().copied().filter(|s| s.has_reply_window()).collect();
     if step.content.type_ == ContentType::WhatsappTemplate {
         let here = format!("{at}/content");
         let mut all = senders.all().peekable();
         let mut wanted = candidates(step).iter().map(|asked| channel_of(*asked));
-        let carried = |s: &Sender| s.has_templates() || s.channel == Channel::Conversation;
+        let carried = |s: &Sender| s.has_reply_window() || s.channel == Channel::Conversation;
         if !wanted.any(|channel| channel.is_none_or(|c| c == Channel::Whatsapp)) {
             let detail = "a WhatsApp template only goes out by whatsapp, same_conversation or automatic";
             found.problem(&here, "channel_mismatch", detail);
@@ -34,22 +34,17 @@ pub(super) fn check(step: &Step, at: &str, senders: &Senders<'_>, found: &mut Fi
     if step.content.type_ == ContentType::Bot || step.outside_window == OutsideWindow::Fail {
         return;
     }
-    for sender in own.iter().filter(|s| s.has_reply_window() && !s.has_templates()) {
-        let detail = format!("`{}` has a 24 h window and sends no templates: outside it nothing goes out", sender.name);
-        found.warn(format!("{at}/outside_window"), "window_without_template", detail);
-    }
     let here = format!("{at}/fallback_template");
-    let needs = |s: &Sender| s.has_templates();
     match &step.fallback_template {
         Some(template) => judged.iter().for_each(|sender| known(template, sender, &here, found)),
         // Without a sender the channel decides: what is missing is said together, not one by one.
-        None if senders.all().all(needs)
+        None if senders.all().all(Sender::has_reply_window)
             && (senders.all().next().is_some() || step.channel == StepChannel::Whatsapp) =>
         {
             let detail = "outside WhatsApp's 24 h window only an approved template goes out: add one, or set outside_window to fail";
             found.problem(here, "template_missing", detail);
         }
-        None if senders.all().any(needs) => {
+        None if senders.all().any(Sender::has_reply_window) => {
             let detail =
                 "by WhatsApp it only goes out within 24 h of the contact's last message, since it has no template";
             found.warn(here, "template_missing", detail);

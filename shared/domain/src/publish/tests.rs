@@ -330,7 +330,8 @@ fn an_automatic_step_needs_one_way() {
     check(anything(), &[whatsapp()], &[template], &[]);
     check(anything(), &[whatsapp(), email()], &[], &[template]);
     check(anything(), &[gateway("none")], &[], &[]);
-    check(anything(), &[gateway("24h"), email()], &[], &[("/outside_window", "window_without_template")]);
+    check(anything(), &[gateway("24h"), email()], &[], &[template]);
+    check(anything(), &[gateway("24h")], &[template], &[]);
     check(anything(), &[helpdesk()], &[], &[]);
     check(anything(), &[], &[("/channel", "sender_missing")], &[]);
     check(anything(), &[whatsapp(), second()], &[("/sender_id", "sender_ambiguous"), template], &[]);

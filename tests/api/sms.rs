@@ -230,7 +230,7 @@ async fn an_sms_without_a_sender_is_not_published() {
     let problem = &found["problems"][0];
     assert_eq!(
         (&problem["code"], &problem["pointer"]),
-        (&json!("sender_missing"), &json!("/steps/0/sender_id")),
+        (&json!("sender_missing"), &json!("/steps/0/channel")),
         "{found}"
     );
 }

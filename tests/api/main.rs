@@ -15,6 +15,7 @@ mod failures;
 mod gateway;
 mod limits;
 mod payments;
+mod senders;
 mod sending;
 mod sms;
 mod testing;

@@ -67,7 +67,7 @@ const ROWS: &[Row] = &[
     engine("mark first", 34, &[MarkFirst]),
     engine("suppressed", 9, &[Suppressed]),
     engine("channel once", 99, &[ChannelOnce]),
-    engine("suppression replans", 6265, &[SuppressionReplans]),
+    engine("suppression replans", 14_031, &[SuppressionReplans]),
     engine("not after", 711, &[NotAfter]),
     engine("allowed hours", 2, &[AllowedHours]),
     engine("reply window", 1, &[ReplyWindow]),

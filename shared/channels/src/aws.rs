@@ -6,7 +6,6 @@
 use std::collections::HashMap;
 use std::error::Error;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
 
 use aws_config::retry::RetryConfig;
 use aws_config::timeout::TimeoutConfig;
@@ -15,10 +14,7 @@ use aws_credential_types::provider::error::CredentialsError;
 use aws_sdk_sesv2::config::http::HttpResponse;
 use aws_sdk_sesv2::error::{ProvideErrorMetadata, SdkError};
 
-use crate::providers::CONNECT_TIMEOUT;
-
-/// From the first byte of the connection to the last of the answer.
-const TOTAL_TIMEOUT: Duration = Duration::from_secs(10);
+use crate::call::{CONNECT_TIMEOUT, TOTAL_TIMEOUT};
 
 /// One client for each service and region, made when it is first asked for. Clones share them.
 #[derive(Debug, Clone)]
@@ -137,6 +133,8 @@ fn is_in<T: Error + 'static>(mut error: Option<&(dyn Error + 'static)>, such: im
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
+    use std::time::Duration;
+
     use aws_credential_types::provider::{ProvideCredentials, future};
     use aws_sdk_sesv2::config::{Credentials, SharedCredentialsProvider};
     use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};

@@ -10,6 +10,9 @@ use reqwest::RequestBuilder;
 use reqwest::header::{HeaderMap, RETRY_AFTER};
 use serde_json::Value;
 
+/// Until a connection (name, TCP, TLS) stands. Past it nothing was written: a known refusal.
+pub(crate) const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
+
 /// From the first byte of the connection to the last of the answer.
 pub(crate) const TOTAL_TIMEOUT: Duration = Duration::from_secs(10);
 

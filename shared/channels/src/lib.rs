@@ -16,6 +16,7 @@ mod fields;
 mod foreign;
 pub mod http_sender;
 mod identity;
+mod inbound;
 pub mod payments;
 mod providers;
 pub mod ses;
@@ -30,6 +31,7 @@ mod webhook;
 pub mod whatsapp_cloud;
 
 pub use fields::{FieldError, FieldErrors};
-pub use providers::{CONNECT_TIMEOUT, Providers, check_config, check_credentials};
+pub use inbound::{normalise, verify, verify_subscription};
+pub use providers::{Providers, check_config, check_credentials};
 pub use sns::Unavailable;
-pub use webhook::{Denied, Malformed, Webhook, normalise, verify, verify_subscription};
+pub use webhook::{Denied, Malformed, Webhook};

@@ -1,5 +1,5 @@
 //! The choice of the provider's module for what goes out, and the one HTTP client that all adapters share.
-//! What comes in is `webhook`'s.
+//! What comes in is `inbound`'s.
 
 use std::borrow::Cow;
 use std::collections::HashMap;
@@ -15,11 +15,9 @@ use domain::time::Timestamp;
 use serde_json::{Value, json};
 
 use crate::aws::Aws;
+use crate::call::CONNECT_TIMEOUT;
 use crate::fields::{FieldError, FieldErrors, check};
 use crate::{aws_sms, chatwoot, http_sender, ses, sinch, sinch_sms, sns, twilio, whatsapp_cloud};
-
-/// Until a connection (name, TCP, TLS) stands. Past it nothing was written: a known refusal.
-pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// A sandbox that was frozen leaves dead sockets in the pool; a short life keeps them few.
 const POOL_IDLE_TIMEOUT: Duration = Duration::from_secs(15);

@@ -468,6 +468,8 @@ async fn a_strangers_source_is_not_there() {
     let sequence = dunning(&world, None).await;
     let contact = world.contact("Ana", "+5511987654321").await;
     let run = enroll(&world, &sequence, &contact, "pedido-1").await;
+    // The first reminder is out, and not on its way.
+    world.advance(60).await;
     let url = format!("{}{}", world.local.base_url, theirs["webhook_path"].as_str().unwrap());
     let theirs = Source { world: &world, id: id(&theirs), url };
     assert_eq!(theirs.tell_asaas("PAYMENT_RECEIVED", pix("pay_1", "pedido-1")).await, 200);
